@@ -1,0 +1,36 @@
+"""FDMAE of paper size, for clips of 120 frames and 25 joints.
+
+Windows of 120, 24 and 8 frames take the bands below 1/48, below 1/8 and up to 1/2
+cycles a frame: 5 + 5 x 5 + 15 x 6 = 120 coefficients a joint and coordinate, as many as
+frames.
+"""
+
+model = dict(
+    type='FDMAE',
+    backbone=dict(
+        type='SkeletonTransformer',
+        embed_dims=256,
+        depth=8,
+        num_heads=8,
+        num_joints=25,
+        clip_len=120,
+        t_patch_size=4,
+    ),
+    decoder=dict(type='CrossAttentionDecoder', embed_dims=256, depth=3, num_heads=8),
+    heads=dict(
+        time=dict(
+            type='WindowHead',
+            window=24,
+            target=dict(type='MotionTarget', normalize=True),
+            loss=dict(type='MaskedReconstructionLoss'),
+        ),
+        frequency=dict(
+            type='FrequencyHead',
+            windows=(120, 24, 8),
+            band_edges=(0, 1 / 48, 1 / 8, 1 / 2),
+            loss=dict(type='FrequencyDecoupledLoss', normalize='cell'),
+        ),
+    ),
+    momentum_head=dict(type='MomentumHead'),
+)
+custom_hooks = [dict(type='EMATeacherHook', momentum=0.004)]

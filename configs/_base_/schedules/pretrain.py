@@ -1,0 +1,20 @@
+"""Pre-training of MAMP: AdamW, 400 epochs of which 20 warm up, a global batch of 128."""
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.95), weight_decay=0.05),
+    paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, end=20, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=5e-4,
+        begin=20,
+        end=400,
+        T_max=380,
+        convert_to_iter_based=True,
+    ),
+]
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=400)
+auto_scale_lr = dict(enable=False, base_batch_size=128)

@@ -1,0 +1,14 @@
+from .ema_teacher_hook import EMATeacherHook
+from .epoch_seed_hook import EpochSeedHook, torch_seeded_worker
+from .feature_bank_hook import FeatureBankHook
+from .loaded_weights_hook import LoadedWeightsHook
+from .non_finite_loss_hook import NonFiniteLossHook
+
+__all__ = [
+    'EMATeacherHook',
+    'EpochSeedHook',
+    'FeatureBankHook',
+    'LoadedWeightsHook',
+    'NonFiniteLossHook',
+    'torch_seeded_worker',
+]

@@ -1,0 +1,48 @@
+import torch
+from mmengine.dist import all_gather
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmaction.registry import HOOKS
+
+from .ema_teacher_hook import unwrap
+
+
+@HOOKS.register_module()
+class FeatureBankHook(Hook):
+    """Fills the bank of a :class:`KNNHead` with labelled clips before an evaluation.
+
+    Args:
+        dataloader (dict): Config of the loader of the labelled clips, with the
+            pipeline of a test.
+    """
+
+    def __init__(self, dataloader: dict) -> None:
+        self.dataloader = dataloader
+
+    def before_val(self, runner: Runner) -> None:
+        """Fill the bank."""
+        self._fill(runner)
+
+    def before_test(self, runner: Runner) -> None:
+        """Fill the bank."""
+        self._fill(runner)
+
+    @torch.no_grad()
+    def _fill(self, runner: Runner) -> None:
+        if isinstance(self.dataloader, dict):
+            self.dataloader = runner.build_dataloader(self.dataloader, seed=runner.seed)
+        model = unwrap(runner)
+        model.eval()
+        bank, labels = [], []
+        for batch in self.dataloader:
+            batch = model.data_preprocessor(batch, training=False)
+            feats, _ = model.extract_feat(batch['inputs'])
+            clips = len(feats) // len(batch['data_samples'])
+            label = torch.cat([s.gt_label for s in batch['data_samples']])
+            bank.append(model.cls_head.embed(feats))
+            labels.append(label.to(feats.device).repeat_interleave(clips))
+        # Ranks hold equal shares: DefaultSampler rounds up by repeating clips, which
+        # a nearest neighbour does not notice.
+        bank = torch.cat(all_gather(torch.cat(bank)))
+        model.cls_head.fill(bank, torch.cat(all_gather(torch.cat(labels))))

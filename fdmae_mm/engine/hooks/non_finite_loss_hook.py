@@ -1,0 +1,40 @@
+import math
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from mmaction.registry import HOOKS
+
+
+@HOOKS.register_module()
+class NonFiniteLossHook(Hook):
+    """Stops a run whose loss is NaN or infinite, before a checkpoint is overwritten."""
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Look at the losses that RuntimeInfoHook has already brought to the host.
+
+        Raises:
+            FloatingPointError: With iteration, loss terms and names of the samples.
+        """
+        values = {
+            name: runner.message_hub.get_scalar(f'train/{name}').current()
+            for name in outputs
+            if 'loss' in name
+        }
+        bad = {name: v for name, v in values.items() if not math.isfinite(v)}
+        if not bad:
+            return
+        terms = {name: v for name, v in bad.items() if name != 'loss'} or bad
+        names = [s.get('frame_dir', '?') for s in data_batch['data_samples']]
+        last = runner.message_hub.get_info('last_ckpt')
+        raise FloatingPointError(
+            f'Iteration {runner.iter + 1}: {terms}. Samples of the batch: '
+            f'{", ".join(map(str, names))}. Look for broken coordinates in them, or lower '
+            f'the learning rate or clip gradients. Last good checkpoint: {last}.'
+        )

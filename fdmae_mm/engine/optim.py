@@ -1,0 +1,48 @@
+import re
+
+from mmengine.optim import DefaultOptimWrapperConstructor
+from torch import nn
+
+from mmaction.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class SkeletonLayerDecayConstructor(DefaultOptimWrapperConstructor):
+    """Learning rates that fall from the head to the embedding, layer by layer.
+
+    A parameter of layer i (embedding and tables 0, block b at b + 1, everything above
+    depth + 1) gets ``lr * layer_decay_rate ** (depth + 1 - i)``, as in BEiT and MAE.
+    Biases, norms and position tables get no weight decay.
+
+    ``paramwise_cfg`` takes ``layer_decay_rate`` (float) alone.
+    """
+
+    def add_params(self, params: list[dict], module: nn.Module, **kwargs: object) -> None:
+        """Add one group for each layer and kind of decay."""
+        rate = self.paramwise_cfg['layer_decay_rate']
+        top = len(module.backbone.blocks) + 1
+        groups: dict[tuple[int, bool], dict] = {}
+        for name, parameter in module.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            layer = layer_of(name, top)
+            decays = parameter.ndim > 1 and not name.endswith('_table')
+            group = groups.setdefault(
+                (layer, decays),
+                dict(
+                    params=[],
+                    lr=self.base_lr * rate ** (top - layer),
+                    weight_decay=self.base_wd if decays else 0.0,
+                ),
+            )
+            group['params'].append(parameter)
+        params.extend(groups.values())
+
+
+def layer_of(name: str, top: int) -> int:
+    """Layer of a parameter of a recognizer with a SkeletonTransformer backbone."""
+    if block := re.match(r'backbone\.blocks\.(\d+)\.', name):
+        return int(block[1]) + 1
+    if name.startswith('backbone.') and not name.startswith('backbone.norm'):
+        return 0
+    return top

@@ -1,0 +1,11 @@
+from .probes import (
+    extract_features,
+    linear_probe_accuracy,
+    nearest_neighbor_accuracy,
+)
+
+__all__ = [
+    'extract_features',
+    'linear_probe_accuracy',
+    'nearest_neighbor_accuracy',
+]

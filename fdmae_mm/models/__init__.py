@@ -1,0 +1,32 @@
+from .backbones import SkeletonTransformer
+from .decoders import CrossAttentionDecoder, SelfAttentionDecoder
+from .heads import (
+    FinetuneHead,
+    FrequencyHead,
+    KNNHead,
+    LinearProbeHead,
+    MomentumHead,
+    WindowHead,
+)
+from .losses import FrequencyDecoupledLoss, MaskedReconstructionLoss
+from .recognizers import FDMAE, SkeletonMAE
+from .targets import DCTTarget, JointTarget, MotionTarget
+
+__all__ = [
+    'FDMAE',
+    'CrossAttentionDecoder',
+    'DCTTarget',
+    'FinetuneHead',
+    'FrequencyDecoupledLoss',
+    'FrequencyHead',
+    'JointTarget',
+    'KNNHead',
+    'LinearProbeHead',
+    'MaskedReconstructionLoss',
+    'MomentumHead',
+    'MotionTarget',
+    'SelfAttentionDecoder',
+    'SkeletonMAE',
+    'SkeletonTransformer',
+    'WindowHead',
+]

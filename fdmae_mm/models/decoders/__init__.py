@@ -1,0 +1,3 @@
+from .skeleton_decoder import CrossAttentionDecoder, SelfAttentionDecoder
+
+__all__ = ['CrossAttentionDecoder', 'SelfAttentionDecoder']

@@ -1,0 +1,21 @@
+from .tokens import (
+    cell_weight,
+    gather_tokens,
+    patchify,
+    present_sequences,
+    unpatchify,
+    visible_index,
+)
+from .transformer import TransformerBlock, init_linear, position_table
+
+__all__ = [
+    'TransformerBlock',
+    'cell_weight',
+    'gather_tokens',
+    'init_linear',
+    'patchify',
+    'position_table',
+    'present_sequences',
+    'unpatchify',
+    'visible_index',
+]

@@ -1,0 +1,67 @@
+"""Between coordinates, tokens and cells: the only patchify of the project."""
+
+from torch import Tensor
+
+
+def patchify(x: Tensor, window: int) -> Tensor:
+    """Cut a clip into cells of ``window`` frames of one joint.
+
+    Args:
+        x (Tensor): Clip or signal, shape (N, T, V, C).
+        window (int): Frames a cell; it must divide T.
+
+    Returns:
+        Tensor: Shape (N, T / window, V, window * C), time before coordinate.
+    """
+    n, t, v, c = x.shape
+    if t % window:
+        raise ValueError(f'window={window} must divide the {t} frames of the clip.')
+    x = x.reshape(n, t // window, window, v, c)  # (N, T/W, W, V, C)
+    return x.transpose(2, 3).flatten(3)
+
+
+def unpatchify(cells: Tensor, window: int) -> Tensor:
+    """Inverse of :func:`patchify`: (N, T / W, V, W * C) -> (N, T, V, C)."""
+    cells = cells.unflatten(-1, (window, -1))  # (N, T/W, V, W, C)
+    return cells.transpose(2, 3).flatten(1, 2)
+
+
+def visible_index(mask: Tensor) -> Tensor:
+    """Positions of the visible tokens of each row.
+
+    Args:
+        mask (Tensor): Bool, shape (N, L). True marks a masked token; every row
+            masks the same number.
+
+    Returns:
+        Tensor: Long, shape (N, L_visible), ascending in each row.
+    """
+    return (~mask).nonzero()[:, 1].view(mask.shape[0], -1)
+
+
+def gather_tokens(tokens: Tensor, index: Tensor) -> Tensor:
+    """Pick tokens by position: (N, L, D), (N, K) -> (N, K, D)."""
+    return tokens.gather(1, index.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
+
+
+def cell_weight(mask: Tensor, num_joints: int, tokens_per_cell: int) -> Tensor:
+    """Share of each cell's tokens that is masked.
+
+    Args:
+        mask (Tensor): Bool, shape (N, T' * V), time-major.
+        num_joints (int): V.
+        tokens_per_cell (int): Window of the cell over window of the token.
+
+    Returns:
+        Tensor: Float in 0..1, shape (N, T' / tokens_per_cell, V).
+    """
+    mask = mask.unflatten(1, (-1, tokens_per_cell, num_joints))
+    return mask.float().mean(2)
+
+
+def present_sequences(x: Tensor) -> Tensor:
+    """Which sequences hold a body: (N, T, V, C) -> bool (N,).
+
+    A person who is absent from a clip is written as zeros throughout.
+    """
+    return (x != 0).flatten(1).any(1)

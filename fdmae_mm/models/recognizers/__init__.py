@@ -1,0 +1,4 @@
+from .fdmae import FDMAE
+from .skeleton_mae import SkeletonMAE
+
+__all__ = ['FDMAE', 'SkeletonMAE']

@@ -1,0 +1,118 @@
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from mmaction.registry import MODELS
+
+from .skeleton_mae import Sequences, SkeletonMAE
+
+
+@MODELS.register_module()
+class FDMAE(SkeletonMAE):
+    """Frequency decoupled masked auto-encoder: SkeletonMAE and a momentum path.
+
+    Published (abstract of doi 10.1109/LSP.2024.3525398): frequency as a direct target,
+    scale by scale, and a dual path with an EMA update that steadies the training. That
+    the momentum path predicts features of masked cells from another view of the clip
+    is this project's reconstruction.
+
+    The teacher is a copy of encoder and decoder without gradient. It follows them when
+    :class:`EMATeacherHook` calls :meth:`update_teacher`.
+
+    Args:
+        momentum_head (dict): Config of a :class:`MomentumHead`.
+        teacher_view (str): What the teacher sees of the clip. ``'masked'``: the tokens
+            that a second mask, ``teacher_mask`` of the data sample, leaves visible;
+            ``'full'``: all tokens.
+        backbone, decoder, heads, data_preprocessor: See :class:`SkeletonMAE`.
+
+    Raises:
+        ValueError: If ``teacher_view`` is neither.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        decoder: dict,
+        heads: dict[str, dict],
+        momentum_head: dict,
+        teacher_view: str = 'masked',
+        data_preprocessor: dict | None = None,
+    ) -> None:
+        super().__init__(backbone, decoder, heads, data_preprocessor)
+        if teacher_view not in ('masked', 'full'):
+            raise ValueError(f"teacher_view={teacher_view!r} must be 'masked' or 'full'.")
+        self.teacher_view = teacher_view
+        if teacher_view == 'masked':
+            self.mask_keys = ('mask', 'teacher_mask')
+        self.momentum_head = MODELS.build(
+            momentum_head, default_args=dict(in_dims=self.decoder.embed_dims)
+        )
+        self.teacher = nn.ModuleDict(
+            dict(backbone=deepcopy(self.backbone), decoder=deepcopy(self.decoder))
+        )
+        parameters_to_buffers(self.teacher)
+        self.teacher.eval()
+
+    def init_weights(self) -> None:
+        """Initialise the online path and copy it to the teacher."""
+        super().init_weights()
+        self.update_teacher(1.0)
+
+    def train(self, mode: bool = True) -> 'FDMAE':
+        """Set the mode; the teacher stays in eval mode."""
+        super().train(mode)
+        self.teacher.eval()
+        return self
+
+    @torch.no_grad()
+    def update_teacher(self, momentum: float) -> None:
+        """Move the teacher, t <- t + momentum * (s - t), and copy buffers."""
+        teacher = dict(self.teacher.named_buffers())
+        online, moved = [], []
+        for part in self.teacher:
+            module = getattr(self, part)
+            for name, parameter in module.named_parameters():
+                online.append(parameter)
+                moved.append(teacher[f'{part}.{name}'])
+            for name, buffer in module.named_buffers():
+                teacher[f'{part}.{name}'].copy_(buffer)
+        torch._foreach_lerp_(moved, online, momentum)
+
+    def head_losses(
+        self,
+        sequences: Sequences,
+        cells: dict[int, Tensor],
+        weights: dict[int, Tensor],
+    ) -> dict[str, Tensor]:
+        """Losses of the heads and of the momentum path."""
+        losses = super().head_losses(sequences, cells, weights)
+        losses['loss_momentum'] = self.momentum_head.loss(
+            cells, self.teacher_cells(sequences), weights
+        )
+        return losses
+
+    @torch.no_grad()
+    def teacher_cells(self, sequences: Sequences) -> dict[int, Tensor]:
+        """The teacher's features of every window's cells, (N, T / W, V, D)."""
+        x = sequences.x
+        if self.teacher_view == 'masked':
+            mask = sequences.masks['teacher_mask']
+            tokens = self.teacher['backbone'].forward_tokens(x, mask)
+        else:
+            mask = torch.zeros_like(sequences.masks['mask'])
+            tokens = self.teacher['backbone'].forward_tokens(x)
+        return self.teacher['decoder'](tokens, mask)
+
+
+def parameters_to_buffers(module: nn.Module) -> None:
+    """Turn every parameter into a buffer of the same name.
+
+    Names in the checkpoint stay, and no optimizer, clipping or gradient
+    synchronisation can reach the tensors, whatever the config.
+    """
+    for child in module.modules():
+        for name, parameter in list(child._parameters.items()):
+            del child._parameters[name]
+            child.register_buffer(name, parameter.detach().clone())

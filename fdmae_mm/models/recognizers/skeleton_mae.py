@@ -1,0 +1,197 @@
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mmaction.models.recognizers import BaseRecognizer
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmaction.utils import SampleList
+
+from ..layers import cell_weight
+
+
+class Sequences(NamedTuple):
+    """The persons present in a batch, each a sequence of its own.
+
+    Attributes:
+        x (Tensor): Shape (N, T, V, C).
+        masks (dict[str, Tensor]): Key -> bool (N, L). True marks a masked token.
+        valid (Tensor): Float (N,): 1, or 0 for the one body that stands in for a
+            batch without anyone.
+    """
+
+    x: Tensor
+    masks: dict[str, Tensor]
+    valid: Tensor
+
+
+@MODELS.register_module()
+class SkeletonMAE(BaseRecognizer):
+    """Masked auto-encoder over joints and time.
+
+    MAE, MAMP and large-window reconstruction are configurations of this class: which
+    tokens are hidden is the masking transform's choice, what is predicted the heads'.
+
+    Args:
+        backbone (dict): Config of a :class:`SkeletonTransformer`.
+        decoder (dict): Config of a decoder. Widths, joints, frames and windows are
+            filled in from the backbone and the heads.
+        heads (dict[str, dict]): Name -> config of a head on the decoder's cells. A
+            head's loss is logged as ``loss_{name}``, what it only logs as
+            ``{name}_{key}``.
+        data_preprocessor (dict, optional): Config of the data preprocessor.
+
+    Raises:
+        ValueError: If a head's name contains "loss", which MMEngine would add to the
+            loss, or there is no head.
+    """
+
+    mask_keys: tuple[str, ...] = ('mask',)
+
+    def __init__(
+        self,
+        backbone: dict,
+        decoder: dict,
+        heads: dict[str, dict],
+        data_preprocessor: dict | None = None,
+    ) -> None:
+        super().__init__(backbone=backbone, data_preprocessor=data_preprocessor)
+        if not heads or any('loss' in name for name in heads):
+            raise ValueError(
+                f'heads={list(heads)} must be at least one, and no name may contain '
+                f"'loss': MMEngine adds up every log entry that does."
+            )
+        self.heads = nn.ModuleDict()
+        for name, head in heads.items():
+            self.heads[name] = MODELS.build(
+                head,
+                default_args=dict(
+                    in_dims=decoder['embed_dims'], in_channels=self.backbone.in_channels
+                ),
+            )
+        self.windows = sorted({w for h in self.heads.values() for w in h.windows})
+        self.decoder = MODELS.build(
+            decoder,
+            default_args=dict(
+                in_dims=self.backbone.embed_dims,
+                num_joints=self.backbone.num_joints,
+                clip_len=self.backbone.clip_len,
+                t_patch_size=self.backbone.t_patch_size,
+                windows=self.windows,
+            ),
+        )
+
+    def loss(self, inputs: Tensor, data_samples: SampleList) -> dict[str, Tensor]:
+        """Losses of all heads, and what is only logged.
+
+        Args:
+            inputs (Tensor): Shape (B, K, M, T, V, C).
+            data_samples (list[ActionDataSample]): Each with a ``mask``, bool
+                (K, M, L); see :class:`BaseSkeletonMasking`.
+
+        Returns:
+            dict[str, Tensor]: Scalars by name.
+        """
+        sequences = self.sequences(inputs, data_samples)
+        mask = sequences.masks['mask']
+        cells = self.decoder(self.backbone.forward_tokens(sequences.x, mask), mask)
+        weights = {w: self._weight(mask, w, sequences.valid) for w in self.windows}
+        losses = self.head_losses(sequences, cells, weights)
+        losses['masked_share'] = mask.float().mean()
+        return losses
+
+    def head_losses(
+        self,
+        sequences: Sequences,
+        cells: dict[int, Tensor],
+        weights: dict[int, Tensor],
+    ) -> dict[str, Tensor]:
+        """Losses and logs of every head on the decoded cells."""
+        losses = {}
+        for name, head in self.heads.items():
+            losses[f'loss_{name}'], logs = head.loss(sequences.x, cells, weights)
+            losses.update({f'{name}_{key}': value for key, value in logs.items()})
+        return losses
+
+    def sequences(self, inputs: Tensor, data_samples: SampleList) -> Sequences:
+        """Leave absent persons out: (B, K, M, T, V, C) -> N sequences."""
+        x = inputs.flatten(0, 2)  # (B * K * M, T, V, C)
+        present = self.backbone.present(x)
+        # A rank without anyone still takes part in the step, with zero weight:
+        # otherwise the other ranks would wait for its gradients for ever.
+        chosen = present.clone()
+        chosen[0] |= ~present.any()
+        masks = {}
+        for key in self.mask_keys:
+            mask = torch.stack([_mask_of(s, key, inputs) for s in data_samples])
+            masks[key] = mask.to(x.device).flatten(0, 2)[chosen]
+        return Sequences(x[chosen], masks, present[chosen].float())
+
+    @torch.no_grad()
+    def reconstruct(
+        self, inputs: Tensor, data_samples: SampleList, head: str = 'time'
+    ) -> Tensor:
+        """Clips whose masked tokens are replaced by what a head predicts.
+
+        As in MAE's pictures, a normalised target takes each cell's mean and scale
+        from the original.
+
+        Args:
+            inputs (Tensor): Shape (B, K, M, T, V, C).
+            data_samples (list[ActionDataSample]): As for :meth:`loss`.
+            head (str): Name of a head with a ``predict`` method.
+
+        Returns:
+            Tensor: Coordinates, shape (B, K, M, T, V, C); absent persons stay zero.
+        """
+        sequences = self.sequences(inputs, data_samples)
+        x, mask = sequences.x, sequences.masks['mask']
+        cells = self.decoder(self.backbone.forward_tokens(x, mask), mask)
+        target = self.heads[head].target
+        hidden = mask.unflatten(1, (-1, self.backbone.num_joints)).unsqueeze(-1)
+        hidden = hidden.repeat_interleave(self.backbone.t_patch_size, dim=1)
+        predicted = self.heads[head].predict(x, cells)
+        signal = torch.where(hidden, predicted, target.signal(x))
+        out = torch.zeros_like(inputs).flatten(0, 2)
+        out[self.backbone.present(inputs.flatten(0, 2))] = target.joints(signal, x)[
+            sequences.valid.bool()
+        ]
+        return out.view_as(inputs)
+
+    def extract_feat(
+        self, inputs: Tensor, stage: str = 'backbone', **kwargs: object
+    ) -> tuple[Tensor, dict]:
+        """Features of unmasked clips: (B, K, M, T, V, C) -> (B * K, M, D, T', V)."""
+        if stage != 'backbone':
+            raise ValueError(f"stage={stage!r}: a pre-training model has 'backbone' alone.")
+        return self.backbone(inputs.flatten(0, 1)), {}
+
+    def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
+        """A pre-training model knows no classes: always an error."""
+        raise RuntimeError(
+            f'{type(self).__name__} has no classification head, so there is nothing to '
+            f'test. Evaluate its checkpoint with a config of configs/benchmarks, for '
+            f'example k-NN: tools/test.py configs/benchmarks/knn/... CHECKPOINT.'
+        )
+
+    def _weight(self, mask: Tensor, window: int, valid: Tensor) -> Tensor:
+        weight = cell_weight(
+            mask, self.backbone.num_joints, window // self.backbone.t_patch_size
+        )
+        return weight * valid.view(-1, 1, 1)
+
+
+def _mask_of(sample: ActionDataSample, key: str, inputs: Tensor) -> Tensor:
+    mask = sample.get(key)
+    if mask is None:
+        raise KeyError(
+            f"The data sample has no '{key}': add a masking transform with key={key!r} "
+            f"to the pipeline and {key!r} to algorithm_keys of PackActionInputs."
+        )
+    if mask.shape[:2] != inputs.shape[1:3]:
+        raise ValueError(
+            f"'{key}' has shape {tuple(mask.shape)}, the clips (K, M) = "
+            f'{tuple(inputs.shape[1:3])}: mask after FormatGCNInput.'
+        )
+    return mask

@@ -1,0 +1,144 @@
+import pytest
+import torch
+from mmengine.model import BaseModule
+
+from fdmae_mm.models import LinearProbeHead, SkeletonTransformer
+
+SMALL = dict(embed_dims=16, depth=2, num_heads=2, num_joints=5, clip_len=8)
+
+
+def build(**kwargs):
+    torch.manual_seed(0)
+    return SkeletonTransformer(**{**SMALL, **kwargs}).eval()
+
+
+@pytest.mark.parametrize('persons', [1, 2, 3])
+@pytest.mark.parametrize(
+    'joints, frames, channels, patch', [(5, 8, 3, 4), (17, 12, 2, 3), (1, 6, 3, 1)]
+)
+def test_any_persons_joints_frames_and_channels(persons, joints, frames, channels, patch):
+    model = build(
+        num_joints=joints, clip_len=frames, in_channels=channels, t_patch_size=patch
+    )
+    x = torch.randn(2, persons, frames, joints, channels)
+    assert model(x).shape == (2, persons, 16, frames // patch, joints)
+
+
+def test_stock_gcn_head_takes_the_features():
+    from mmaction.models import GCNHead
+
+    feats = build()(torch.randn(3, 2, 8, 5, 3))
+    head = GCNHead(num_classes=4, in_channels=16)
+    assert head(feats).shape == (3, 4)
+
+
+def test_masked_tokens_are_not_seen():
+    model = build()
+    x = torch.randn(1, 8, 5, 3)
+    mask = torch.zeros(1, 10, dtype=torch.bool)
+    mask[0, [0, 7]] = True  # joint 0 of frames 0..3, joint 2 of frames 4..7
+    changed = x.clone()
+    changed[0, :4, 0] = 9.0
+    changed[0, 4:, 2] = 9.0
+    tokens = model.forward_tokens(x, mask)
+    assert tokens.shape == (1, 8, 16)
+    assert torch.equal(tokens, model.forward_tokens(changed, mask))
+    changed[0, 0, 1] = 9.0  # a visible one
+    assert not torch.allclose(tokens, model.forward_tokens(changed, mask))
+
+
+def test_an_empty_mask_sees_everything():
+    model = build()
+    x = torch.randn(2, 8, 5, 3)
+    mask = torch.zeros(2, 10, dtype=torch.bool)
+    assert torch.allclose(model.forward_tokens(x), model.forward_tokens(x, mask))
+
+
+def test_average_over_persons_is_that_of_the_present():
+    model = build()
+    one = torch.randn(1, 1, 8, 5, 3)
+    two = torch.cat([one, torch.zeros_like(one)], dim=1)
+    assert torch.allclose(model(two).mean(1), model(one).mean(1), atol=1e-6)
+
+
+def test_absent_persons_cost_nothing(monkeypatch):
+    model = build()
+    seen = []
+    forward = model.forward_tokens
+    monkeypatch.setattr(
+        model, 'forward_tokens', lambda x, mask=None: seen.append(len(x)) or forward(x)
+    )
+    x = torch.randn(4, 2, 8, 5, 3)
+    x[1:, 1] = 0
+    model(x)
+    assert seen == [5]
+
+
+def test_absent_persons_are_encoded_on_request():
+    model = build(encode_absent=True)
+    one = torch.randn(1, 1, 8, 5, 3)
+    two = torch.cat([one, torch.zeros_like(one)], dim=1)
+    expected = (model(one)[:, 0] + model(torch.zeros_like(one))[:, 0]) / 2
+    assert torch.allclose(model(two).mean(1), expected, atol=1e-6)
+
+
+def test_a_clip_of_zeros_has_finite_features_and_leaves_others_alone():
+    model = build()
+    x = torch.randn(2, 2, 8, 5, 3)
+    alone = model(x[:1])
+    x[1] = 0
+    feats = model(x)
+    assert feats.isfinite().all()
+    assert torch.allclose(feats[:1], alone, atol=1e-6)
+
+
+@pytest.mark.parametrize('stages', [0, 1, 2])
+def test_frozen_stages_get_no_gradient_and_stay_in_eval(stages):
+    model = build(frozen_stages=stages, drop_path_rate=0.5).train()
+    model(torch.randn(2, 1, 8, 5, 3)).sum().backward() if stages < 2 else None
+    trained = {n.split('.')[0] + n.split('.')[1] * n.startswith('blocks')
+               for n, p in model.named_parameters() if p.requires_grad}
+    expected = {f'blocks{i}' for i in range(stages, 2)} | ({'norm'} if stages < 2 else set())
+    assert trained == expected
+    assert [b.training for b in model.blocks] == [i >= stages for i in range(2)]
+
+
+@pytest.mark.parametrize(
+    'shape, message',
+    [
+        ((1, 1, 8, 6, 3), 'num_joints=6, the backbone was built for num_joints=5'),
+        ((1, 1, 12, 5, 3), 'clip_len=12, the backbone was built for clip_len=8'),
+        ((1, 1, 8, 5, 2), 'in_channels=2, the backbone was built for in_channels=3'),
+    ],
+)
+def test_input_that_does_not_fit_is_named(shape, message):
+    with pytest.raises(ValueError, match=message):
+        build()(torch.ones(shape))
+
+
+def test_clip_len_must_be_a_multiple_of_the_patch():
+    with pytest.raises(ValueError, match='clip_len=10 must be a multiple of t_patch_size=4'):
+        build(clip_len=10)
+
+
+def test_frozen_stages_must_exist():
+    with pytest.raises(ValueError, match='frozen_stages=3 must lie between -1 and depth=2'):
+        build(frozen_stages=3)
+
+
+def test_weights_of_another_shape_are_refused(tmp_path):
+    class Wrapper(BaseModule):
+        def __init__(self):
+            super().__init__()
+            self.backbone = build(num_joints=7)
+
+    path = str(tmp_path / 'other.pth')
+    torch.save(dict(state_dict=Wrapper().state_dict()), path)
+    model = build(init_cfg=dict(type='Pretrained', checkpoint=path, prefix='backbone.'))
+    with pytest.raises(ValueError, match=r'joint_table has shape \(1, 1, 7, 16\)'):
+        model.init_weights()
+
+
+def test_probe_head_matches_the_backbone():
+    head = LinearProbeHead(num_classes=3, in_channels=16)
+    assert head(build()(torch.randn(4, 2, 8, 5, 3))).shape == (4, 3)

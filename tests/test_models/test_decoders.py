@@ -1,0 +1,64 @@
+import pytest
+import torch
+
+from fdmae_mm.models import CrossAttentionDecoder, SelfAttentionDecoder
+
+SIZE = dict(
+    in_dims=8, embed_dims=16, depth=2, num_heads=2, num_joints=3, clip_len=8, t_patch_size=2
+)
+
+
+def mask_of(*masked):
+    mask = torch.zeros(1, 12, dtype=torch.bool)
+    mask[0, list(masked)] = True
+    return mask
+
+
+def test_cross_decoder_gives_one_feature_a_cell():
+    decoder = CrossAttentionDecoder(**SIZE, windows=(8, 4, 2))
+    cells = decoder(torch.randn(2, 5, 8), torch.zeros(2, 12, dtype=torch.bool))
+    shapes = {w: tuple(c.shape) for w, c in cells.items()}
+    assert shapes == {8: (2, 1, 3, 16), 4: (2, 2, 3, 16), 2: (2, 4, 3, 16)}
+
+
+def test_windows_do_not_disturb_each_other():
+    torch.manual_seed(0)
+    both = CrossAttentionDecoder(**SIZE, windows=(4, 2)).eval()
+    alone = CrossAttentionDecoder(**SIZE, windows=(4,)).eval()
+    alone.load_state_dict(both.state_dict(), strict=False)
+    tokens, mask = torch.randn(2, 5, 8), torch.zeros(2, 12, dtype=torch.bool)
+    assert torch.allclose(both(tokens, mask)[4], alone(tokens, mask)[4], atol=1e-6)
+
+
+def test_self_decoder_puts_tokens_at_their_places():
+    torch.manual_seed(0)
+    decoder = SelfAttentionDecoder(**{**SIZE, 'depth': 0}, windows=(2,))
+    tokens, mask = torch.randn(1, 3, 8), mask_of(0, 1, 2, 3, 5, 6, 8, 9, 10)
+    table = (decoder.temporal_table + decoder.joint_table).flatten(1, 2)[0]
+    cells = decoder(tokens, mask)[2].flatten(1, 2)[0]  # (L, D)
+    for place, token in ((4, 0), (7, 1), (11, 2)):
+        expected = decoder.norm(decoder.embed(tokens[0, token]) + table[place])
+        assert torch.allclose(cells[place], expected, atol=1e-6)
+    hidden = decoder.norm(decoder.mask_token[0, 0] + table[5])
+    assert torch.allclose(cells[5], hidden, atol=1e-6)
+
+
+@pytest.mark.parametrize('kind', [CrossAttentionDecoder, SelfAttentionDecoder])
+def test_gradient_reaches_the_tokens(kind):
+    decoder = kind(**SIZE, windows=(2,))
+    tokens = torch.randn(1, 3, 8, requires_grad=True)
+    decoder(tokens, mask_of(*range(9)))[2].square().sum().backward()
+    assert (tokens.grad != 0).all()
+
+
+@pytest.mark.parametrize('window', [3, 1, 16])
+def test_window_must_fit_clip_and_patch(window):
+    with pytest.raises(
+        ValueError, match=f'window of {window} frames must be a multiple of t_patch_size=2'
+    ):
+        CrossAttentionDecoder(**SIZE, windows=(window,))
+
+
+def test_self_decoder_serves_one_window():
+    with pytest.raises(ValueError, match='Use CrossAttentionDecoder'):
+        SelfAttentionDecoder(**SIZE, windows=(2, 4))

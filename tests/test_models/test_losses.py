@@ -1,0 +1,122 @@
+import pytest
+import torch
+
+from fdmae_mm.models import DCTTarget, FrequencyDecoupledLoss, MaskedReconstructionLoss
+
+
+def test_loss_ignores_visible_tokens():
+    pred, target = torch.tensor([[[1.0], [9.0]]]), torch.zeros(1, 2, 1)
+    loss = MaskedReconstructionLoss('l2')(pred, target, weight=torch.tensor([[1.0, 0.0]]))
+    assert loss == pytest.approx(1.0)
+
+
+def test_loss_is_the_mean_by_masked_share():
+    pred, target = torch.tensor([[[1.0], [3.0]]]), torch.zeros(1, 2, 1)
+    loss = MaskedReconstructionLoss('l1')(pred, target, weight=torch.tensor([[1.0, 0.5]]))
+    assert loss == pytest.approx((1 + 1.5) / 1.5)
+
+
+def test_nothing_masked_gives_zero_and_a_gradient():
+    pred = torch.ones(1, 2, 1, requires_grad=True)
+    loss = MaskedReconstructionLoss()(pred, torch.zeros(1, 2, 1), torch.zeros(1, 2))
+    loss.backward()
+    assert loss == 0
+    assert pred.grad.abs().sum() == 0
+
+
+def test_unknown_error_lists_the_names():
+    with pytest.raises(ValueError, match=r"'huber' must be one of \['l1', 'l2', 'smooth_l1'\]"):
+        MaskedReconstructionLoss('huber')
+
+
+def test_one_band_without_normalisation_is_the_l2_loss_in_time():
+    transform = DCTTarget(8, 3, signal='joint')
+    a, b = torch.randn(2, 2, 16, 4, 3)
+    weight = torch.rand(2, 2, 4)
+    frequency = FrequencyDecoupledLoss([24], normalize='none')(
+        transform.encode(a), transform.encode(b), weight
+    )
+    cells_a, cells_b = (x.view(2, 2, 8, 4, 3).transpose(2, 3).flatten(3) for x in (a, b))
+    in_time = MaskedReconstructionLoss('l2')(cells_a, cells_b, weight)
+    assert frequency.shape == (1,)
+    assert frequency.item() == pytest.approx(in_time.item(), rel=1e-5)
+
+
+def test_cell_normalisation_by_hand():
+    # Bands of 1 and 2 values; root mean squares 2 and 5.
+    target = torch.tensor([[2.0, 1.0, 7.0]])
+    loss = FrequencyDecoupledLoss([1, 2], normalize='cell')
+    errors = loss(torch.zeros(1, 3), target, torch.ones(1))
+    assert errors.tolist() == pytest.approx([1.0, 1.0])
+    assert loss.power.tolist() == pytest.approx([4.0, 25.0])
+
+
+def test_band_normalisation_lets_fast_joints_count_more():
+    target = torch.tensor([[1.0], [3.0]])  # powers 1 and 9, mean 5
+    loss = FrequencyDecoupledLoss([1], normalize='band')
+    slow = loss(torch.zeros(2, 1), target, torch.tensor([1.0, 1.0]))
+    assert slow.item() == pytest.approx((1 / 5 + 9 / 5) / 2)
+
+
+def test_a_still_cell_is_not_blown_up():
+    target = torch.tensor([[10.0], [1e-3]])
+    loss = FrequencyDecoupledLoss([1], normalize='cell', floor=0.01)
+    loss(torch.zeros(2, 1), target, torch.ones(2))
+    loss.eval()
+    still = loss(torch.zeros(2, 1), target, torch.tensor([0.0, 1.0]))
+    assert still.item() == pytest.approx(1e-6 / (0.01 * 50), rel=1e-3)
+
+
+@pytest.mark.parametrize('normalize', ['cell', 'band'])
+def test_scale_of_the_input_does_not_matter_once_power_has_settled(normalize):
+    torch.manual_seed(0)
+    target, pred = torch.randn(2, 6, 5)
+    weight = torch.ones(6)
+    results = []
+    for scale in (1.0, 30.0):
+        loss = FrequencyDecoupledLoss([2, 3], normalize=normalize)
+        for _ in range(5):
+            errors = loss(pred, target * scale, weight)
+        results.append(errors)
+    assert torch.allclose(*results, rtol=1e-4)
+
+
+@pytest.mark.parametrize('normalize', ['cell', 'band', 'none'])
+def test_a_band_without_power_is_finite(normalize):
+    loss = FrequencyDecoupledLoss([1, 2], normalize=normalize)
+    pred = torch.randn(4, 3, requires_grad=True)
+    errors = loss(pred, torch.zeros(4, 3), torch.ones(4))
+    errors.mean().backward()
+    assert errors.isfinite().all()
+    assert pred.grad.isfinite().all()
+
+
+def test_running_power_is_the_average_then_moves_slowly():
+    loss = FrequencyDecoupledLoss([1], momentum=0.5)
+    for value, expected in ((1.0, 1.0), (3.0, 5.0), (3.0, 7.0)):
+        loss(torch.zeros(1, 1), torch.full((1, 1), value), torch.ones(1))
+        assert loss.power.item() == pytest.approx(expected)
+
+
+def test_power_is_that_of_masked_cells_and_rests_in_eval():
+    loss = FrequencyDecoupledLoss([1])
+    target, weight = torch.tensor([[1.0], [100.0]]), torch.tensor([1.0, 0.0])
+    loss(torch.zeros(2, 1), target, weight)
+    loss.eval()(torch.zeros(2, 1), 5 * target, weight)
+    assert loss.power.item() == pytest.approx(1.0)
+
+
+def test_a_batch_without_weight_leaves_the_power_alone():
+    loss = FrequencyDecoupledLoss([1])
+    loss(torch.zeros(1, 1), torch.full((1, 1), 2.0), torch.ones(1))
+    loss(torch.zeros(1, 1), torch.full((1, 1), 9.0), torch.zeros(1))
+    assert (loss.power.item(), loss.num_batches.item()) == pytest.approx((4.0, 1.0))
+
+
+def test_power_is_saved_in_the_state_dict():
+    assert set(FrequencyDecoupledLoss([1, 2]).state_dict()) == {'power', 'num_batches'}
+
+
+def test_unknown_normalisation_is_named():
+    with pytest.raises(ValueError, match="normalize='patch'"):
+        FrequencyDecoupledLoss([1], normalize='patch')
