@@ -17,7 +17,10 @@ train_dataloader = dict(
         pipeline=[
             *_base_.train_view,
             dict(
-                type='MotionAwareSkeletonMasking', mask_ratio=0.9, t_patch_size=4, tau=0.8
+                type='MotionAwareSkeletonMasking',
+                mask_ratio=0.9,
+                t_patch_size=4,
+                tau=0.8,
             ),
             dict(
                 type='RandomSkeletonMasking',

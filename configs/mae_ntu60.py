@@ -18,7 +18,9 @@ train_dataloader = dict(
             *_base_.train_view,
             dict(type='RandomSkeletonMasking', mask_ratio=0.9, t_patch_size=4),
             dict(
-                type='PackActionInputs', meta_keys=('frame_dir',), algorithm_keys=('mask',)
+                type='PackActionInputs',
+                meta_keys=('frame_dir',),
+                algorithm_keys=('mask',),
             ),
         ]
     )

@@ -17,10 +17,15 @@ train_dataloader = dict(
         pipeline=[
             *_base_.train_view,
             dict(
-                type='MotionAwareSkeletonMasking', mask_ratio=0.9, t_patch_size=4, tau=0.8
+                type='MotionAwareSkeletonMasking',
+                mask_ratio=0.9,
+                t_patch_size=4,
+                tau=0.8,
             ),
             dict(
-                type='PackActionInputs', meta_keys=('frame_dir',), algorithm_keys=('mask',)
+                type='PackActionInputs',
+                meta_keys=('frame_dir',),
+                algorithm_keys=('mask',),
             ),
         ]
     )

@@ -16,7 +16,9 @@ def build(**kwargs):
 @pytest.mark.parametrize(
     'joints, frames, channels, patch', [(5, 8, 3, 4), (17, 12, 2, 3), (1, 6, 3, 1)]
 )
-def test_any_persons_joints_frames_and_channels(persons, joints, frames, channels, patch):
+def test_any_persons_joints_frames_and_channels(
+    persons, joints, frames, channels, patch
+):
     model = build(
         num_joints=joints, clip_len=frames, in_channels=channels, t_patch_size=patch
     )
@@ -96,9 +98,14 @@ def test_a_clip_of_zeros_has_finite_features_and_leaves_others_alone():
 def test_frozen_stages_get_no_gradient_and_stay_in_eval(stages):
     model = build(frozen_stages=stages, drop_path_rate=0.5).train()
     model(torch.randn(2, 1, 8, 5, 3)).sum().backward() if stages < 2 else None
-    trained = {n.split('.')[0] + n.split('.')[1] * n.startswith('blocks')
-               for n, p in model.named_parameters() if p.requires_grad}
-    expected = {f'blocks{i}' for i in range(stages, 2)} | ({'norm'} if stages < 2 else set())
+    trained = {
+        n.split('.')[0] + n.split('.')[1] * n.startswith('blocks')
+        for n, p in model.named_parameters()
+        if p.requires_grad
+    }
+    expected = {f'blocks{i}' for i in range(stages, 2)} | (
+        {'norm'} if stages < 2 else set()
+    )
     assert trained == expected
     assert [b.training for b in model.blocks] == [i >= stages for i in range(2)]
 
@@ -117,12 +124,16 @@ def test_input_that_does_not_fit_is_named(shape, message):
 
 
 def test_clip_len_must_be_a_multiple_of_the_patch():
-    with pytest.raises(ValueError, match='clip_len=10 must be a multiple of t_patch_size=4'):
+    with pytest.raises(
+        ValueError, match='clip_len=10 must be a multiple of t_patch_size=4'
+    ):
         build(clip_len=10)
 
 
 def test_frozen_stages_must_exist():
-    with pytest.raises(ValueError, match='frozen_stages=3 must lie between -1 and depth=2'):
+    with pytest.raises(
+        ValueError, match='frozen_stages=3 must lie between -1 and depth=2'
+    ):
         build(frozen_stages=3)
 
 

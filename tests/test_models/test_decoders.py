@@ -4,7 +4,13 @@ import torch
 from fdmae_mm.models import CrossAttentionDecoder, SelfAttentionDecoder
 
 SIZE = dict(
-    in_dims=8, embed_dims=16, depth=2, num_heads=2, num_joints=3, clip_len=8, t_patch_size=2
+    in_dims=8,
+    embed_dims=16,
+    depth=2,
+    num_heads=2,
+    num_joints=3,
+    clip_len=8,
+    t_patch_size=2,
 )
 
 
@@ -54,7 +60,8 @@ def test_gradient_reaches_the_tokens(kind):
 @pytest.mark.parametrize('window', [3, 1, 16])
 def test_window_must_fit_clip_and_patch(window):
     with pytest.raises(
-        ValueError, match=f'window of {window} frames must be a multiple of t_patch_size=2'
+        ValueError,
+        match=f'window of {window} frames must be a multiple of t_patch_size=2',
     ):
         CrossAttentionDecoder(**SIZE, windows=(window,))
 

@@ -81,5 +81,7 @@ def test_queries_do_not_attend_to_each_other():
 
 
 def test_heads_must_divide_the_width():
-    with pytest.raises(ValueError, match='embed_dims=10 must be a multiple of num_heads=4'):
+    with pytest.raises(
+        ValueError, match='embed_dims=10 must be a multiple of num_heads=4'
+    ):
         TransformerBlock(10, 4)

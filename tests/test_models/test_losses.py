@@ -6,13 +6,17 @@ from fdmae_mm.models import DCTTarget, FrequencyDecoupledLoss, MaskedReconstruct
 
 def test_loss_ignores_visible_tokens():
     pred, target = torch.tensor([[[1.0], [9.0]]]), torch.zeros(1, 2, 1)
-    loss = MaskedReconstructionLoss('l2')(pred, target, weight=torch.tensor([[1.0, 0.0]]))
+    loss = MaskedReconstructionLoss('l2')(
+        pred, target, weight=torch.tensor([[1.0, 0.0]])
+    )
     assert loss == pytest.approx(1.0)
 
 
 def test_loss_is_the_mean_by_masked_share():
     pred, target = torch.tensor([[[1.0], [3.0]]]), torch.zeros(1, 2, 1)
-    loss = MaskedReconstructionLoss('l1')(pred, target, weight=torch.tensor([[1.0, 0.5]]))
+    loss = MaskedReconstructionLoss('l1')(
+        pred, target, weight=torch.tensor([[1.0, 0.5]])
+    )
     assert loss == pytest.approx((1 + 1.5) / 1.5)
 
 
@@ -25,7 +29,9 @@ def test_nothing_masked_gives_zero_and_a_gradient():
 
 
 def test_unknown_error_lists_the_names():
-    with pytest.raises(ValueError, match=r"'huber' must be one of \['l1', 'l2', 'smooth_l1'\]"):
+    with pytest.raises(
+        ValueError, match=r"'huber' must be one of \['l1', 'l2', 'smooth_l1'\]"
+    ):
         MaskedReconstructionLoss('huber')
 
 
@@ -36,7 +42,9 @@ def test_one_band_without_normalisation_is_the_l2_loss_in_time():
     frequency = FrequencyDecoupledLoss([24], normalize='none')(
         transform.encode(a), transform.encode(b), weight
     )
-    cells_a, cells_b = (x.view(2, 2, 8, 4, 3).transpose(2, 3).flatten(3) for x in (a, b))
+    cells_a, cells_b = (
+        x.view(2, 2, 8, 4, 3).transpose(2, 3).flatten(3) for x in (a, b)
+    )
     in_time = MaskedReconstructionLoss('l2')(cells_a, cells_b, weight)
     assert frequency.shape == (1,)
     assert frequency.item() == pytest.approx(in_time.item(), rel=1e-5)

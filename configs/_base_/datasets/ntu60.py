@@ -30,9 +30,7 @@ test_view = [
 pack = [dict(type='PackActionInputs', meta_keys=('frame_dir',))]
 
 num_classes = 60
-source = dict(
-    type='SkeletonDataset', ann_file='data/ntu60_3d.pkl', num_joints=25
-)
+source = dict(type='SkeletonDataset', ann_file='data/ntu60_3d.pkl', num_joints=25)
 train_dataloader = dict(
     batch_size=32,
     num_workers=8,

@@ -1,0 +1,20 @@
+"""Fine-tuning of MAMP: AdamW with layer decay 0.8, 100 epochs of which 5 warm up."""
+
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=3e-4, weight_decay=0.05),
+    constructor='SkeletonLayerDecayConstructor',
+    paramwise_cfg=dict(layer_decay_rate=0.8),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, end=5, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=1e-5,
+        begin=5,
+        end=100,
+        T_max=95,
+        convert_to_iter_based=True,
+    ),
+]
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=100, val_interval=10)
+auto_scale_lr = dict(enable=False, base_batch_size=128)

@@ -1,0 +1,15 @@
+"""300 passes over a small set, 30 epochs of ten passes, on a CPU."""
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=2e-3, betas=(0.9, 0.95), weight_decay=0.05),
+    paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, end=2, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR', begin=2, end=30, T_max=28, convert_to_iter_based=True
+    ),
+]
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=30)
+auto_scale_lr = dict(enable=False, base_batch_size=64)

@@ -1,0 +1,54 @@
+"""Fine-tuning, the synthetic set, cross-view: the whole encoder with the head of MAMP.
+
+    python tools/train.py configs/benchmarks/finetune/finetune_synthetic.py \
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/fdmae_synthetic/epoch_30.pth
+"""
+
+_base_ = [
+    '../../_base_/default_runtime.py',
+    '../../_base_/datasets/synthetic.py',
+    '../../_base_/evaluation.py',
+    '../../_base_/schedules/finetune.py',
+]
+
+model = dict(
+    type='RecognizerGCN',
+    backbone=dict(
+        type='SkeletonTransformer',
+        embed_dims=128,
+        depth=4,
+        num_heads=4,
+        num_joints=25,
+        clip_len=32,
+        drop_path_rate=0.1,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='work_dirs/fdmae_synthetic/epoch_30.pth',
+            prefix='backbone.',
+        ),
+    ),
+    cls_head=dict(
+        type='FinetuneHead',
+        num_classes=_base_.num_classes,
+        in_channels=128,
+        num_joints=25,
+        hidden_dims=512,
+    ),
+)
+
+val_dataloader = _base_.eval_dataloader
+test_dataloader = _base_.eval_dataloader
+# Ten passes an epoch: 100 passes in all.
+train_cfg = dict(max_epochs=10, val_interval=5)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, end=1, convert_to_iter_based=True),
+    dict(
+        type='CosineAnnealingLR',
+        eta_min=1e-5,
+        begin=1,
+        end=10,
+        T_max=9,
+        convert_to_iter_based=True,
+    ),
+]
+optim_wrapper = dict(optimizer=dict(lr=1e-3))

@@ -1,0 +1,42 @@
+"""Linear probe, the synthetic set, cross-view: frozen encoder, batch norm, one layer.
+
+    python tools/train.py configs/benchmarks/linear/linear_synthetic.py \
+        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/fdmae_synthetic/epoch_30.pth
+"""
+
+_base_ = [
+    '../../_base_/default_runtime.py',
+    '../../_base_/datasets/synthetic.py',
+    '../../_base_/evaluation.py',
+    '../../_base_/schedules/linear.py',
+]
+
+model = dict(
+    type='RecognizerGCN',
+    backbone=dict(
+        type='SkeletonTransformer',
+        embed_dims=128,
+        depth=4,
+        num_heads=4,
+        num_joints=25,
+        clip_len=32,
+        frozen_stages=4,
+        init_cfg=dict(
+            type='Pretrained',
+            checkpoint='work_dirs/fdmae_synthetic/epoch_30.pth',
+            prefix='backbone.',
+        ),
+    ),
+    cls_head=dict(
+        type='LinearProbeHead', num_classes=_base_.num_classes, in_channels=128
+    ),
+)
+
+val_dataloader = _base_.eval_dataloader
+test_dataloader = _base_.eval_dataloader
+# Ten passes an epoch: 100 passes in all.
+train_cfg = dict(max_epochs=10, val_interval=5)
+param_scheduler = [
+    dict(type='CosineAnnealingLR', T_max=10, end=10, convert_to_iter_based=True)
+]
+train_dataloader = dict(batch_size=256)

@@ -1,0 +1,32 @@
+"""MAE baseline, NW-UCLA cross-view, paper size.
+
+    tools/dist_train.sh configs/mae_nw-ucla.py 1
+
+Not run here yet: no result is claimed.
+"""
+
+_base_ = [
+    './_base_/default_runtime.py',
+    './_base_/datasets/nw_ucla.py',
+    './_base_/models/mae.py',
+    './_base_/schedules/pretrain.py',
+]
+
+model = dict(
+    backbone=dict(num_joints=20, clip_len=64),
+)
+train_dataloader = dict(
+    dataset=dict(
+        dataset=dict(
+            pipeline=[
+                *_base_.train_view,
+                dict(type='RandomSkeletonMasking', mask_ratio=0.9, t_patch_size=4),
+                dict(
+                    type='PackActionInputs',
+                    meta_keys=('frame_dir',),
+                    algorithm_keys=('mask',),
+                ),
+            ]
+        )
+    )
+)

@@ -1,0 +1,31 @@
+"""MAE baseline, the synthetic set, cross-view, in a size that a CPU trains.
+
+python tools/train.py configs/mae_synthetic.py
+"""
+
+_base_ = [
+    './_base_/default_runtime.py',
+    './_base_/datasets/synthetic.py',
+    './_base_/models/mae.py',
+    './_base_/schedules/pretrain_small.py',
+]
+
+model = dict(
+    backbone=dict(embed_dims=128, depth=4, num_heads=4, num_joints=25, clip_len=32),
+    decoder=dict(embed_dims=128, depth=2, num_heads=4),
+)
+train_dataloader = dict(
+    dataset=dict(
+        dataset=dict(
+            pipeline=[
+                *_base_.train_view,
+                dict(type='RandomSkeletonMasking', mask_ratio=0.9, t_patch_size=4),
+                dict(
+                    type='PackActionInputs',
+                    meta_keys=('frame_dir',),
+                    algorithm_keys=('mask',),
+                ),
+            ]
+        )
+    )
+)

@@ -1,0 +1,3 @@
+from .commands import test, train
+
+__all__ = ['test', 'train']

@@ -1,0 +1,185 @@
+import logging
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+from mmengine.optim import OptimWrapper
+
+from fdmae_mm.engine import (
+    EMATeacherHook,
+    EpochSeedHook,
+    FeatureBankHook,
+    LoadedWeightsHook,
+    NonFiniteLossHook,
+)
+from fdmae_mm.models import KNNHead
+from mmaction.structures import ActionDataSample
+
+
+class Student(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = torch.nn.Linear(2, 2)
+        self.updates = []
+
+    def update_teacher(self, momentum):
+        self.updates.append(momentum)
+
+
+def runner_of(model, accumulation=1, max_iters=8, resume=False):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    wrapper = OptimWrapper(optimizer, accumulative_counts=accumulation)
+    wrapper.initialize_count_status(model, 0, max_iters)
+    hub = MessageHub.get_instance(f'{id(model)}')
+    return SimpleNamespace(
+        model=model,
+        optim_wrapper=wrapper,
+        max_iters=max_iters,
+        iter=0,
+        _resume=resume,
+        message_hub=hub,
+    )
+
+
+def train(hook, runner, steps):
+    for _ in range(steps):
+        loss = runner.model.fc(torch.ones(1, 2)).sum()
+        runner.optim_wrapper.update_params(loss)
+        hook.after_train_iter(runner, 0)
+        runner.iter += 1
+
+
+def test_teacher_moves_after_every_step_along_a_half_cosine():
+    model, hook = Student(), EMATeacherHook(momentum=0.4, end_momentum=0.2)
+    runner = runner_of(model, max_iters=3)
+    hook.before_train(runner)
+    train(hook, runner, 3)
+    assert model.updates == pytest.approx([1.0, 0.4, 0.3, 0.2])
+    assert runner.message_hub.get_scalar('train/teacher_momentum').current() == 0.2
+
+
+def test_a_resumed_teacher_is_not_copied_over():
+    model, hook = Student(), EMATeacherHook()
+    hook.before_train(runner_of(model, resume=True))
+    assert model.updates == []
+
+
+@pytest.mark.parametrize('accumulation', [1, 2, 4])
+def test_accumulation_does_not_change_the_schedule_of_the_steps(accumulation):
+    model, hook = Student(), EMATeacherHook(momentum=0.4)
+    runner = runner_of(model, accumulation, max_iters=3 * accumulation)
+    hook.before_train(runner)
+    train(hook, runner, 3 * accumulation)
+    assert model.updates == pytest.approx([1.0, 0.4, 0.2, 0.0])
+
+
+def test_a_step_that_the_loss_scaler_skipped_does_not_count():
+    model, hook = Student(), EMATeacherHook()
+    runner = runner_of(model)
+    hook.before_train(runner)
+    hook.after_train_iter(runner, 0)  # the optimizer was not called
+    # An optimizer with fused kernels is called all the same, and told.
+    hook._mark_step(SimpleNamespace(found_inf=torch.ones(())))
+    hook.after_train_iter(runner, 0)
+    assert model.updates == [1.0]
+
+
+@pytest.mark.parametrize('name', ['momentum', 'end_momentum'])
+def test_momentum_is_a_share(name):
+    with pytest.raises(ValueError, match=f'{name}=1.5 must lie between 0 and 1'):
+        EMATeacherHook(**{name: 1.5})
+
+
+def draws(seed, epoch, rank=0, monkeypatch=None):
+    import random
+
+    import numpy as np
+
+    monkeypatch.setattr('fdmae_mm.engine.hooks.epoch_seed_hook.get_rank', lambda: rank)
+    EpochSeedHook().before_train_epoch(SimpleNamespace(seed=seed, epoch=epoch))
+    return random.random(), np.random.rand(), torch.rand(()).item()
+
+
+def test_randomness_is_a_function_of_seed_rank_and_epoch(monkeypatch):
+    first = draws(0, 3, monkeypatch=monkeypatch)
+    assert draws(0, 3, monkeypatch=monkeypatch) == first
+    for other in (dict(seed=1, epoch=3), dict(seed=0, epoch=4), dict(seed=0, epoch=3, rank=1)):
+        assert all(
+            a != b for a, b in zip(draws(**other, monkeypatch=monkeypatch), first, strict=True)
+        )
+
+
+def hub_of(**values):
+    hub = MessageHub.get_instance(f'hub{len(MessageHub._instance_dict)}')
+    for name, value in values.items():
+        hub.update_scalar(f'train/{name}', value)
+    return hub
+
+
+def test_a_nan_names_iteration_term_samples_and_checkpoint():
+    values = dict(loss=float('nan'), loss_time=1.0, loss_frequency=float('nan'))
+    hub = hub_of(**values)
+    hub.update_info('last_ckpt', 'epoch_4.pth')
+    samples = [ActionDataSample(metainfo=dict(frame_dir=n)) for n in ('a01', 'a02')]
+    runner = SimpleNamespace(iter=11, message_hub=hub)
+    with pytest.raises(FloatingPointError) as error:
+        NonFiniteLossHook().after_train_iter(runner, 0, dict(data_samples=samples), values)
+    message = str(error.value)
+    for part in ('Iteration 12', 'loss_frequency', 'a01, a02', 'epoch_4.pth'):
+        assert part in message
+    assert 'loss_time' not in message
+
+
+def test_finite_losses_pass():
+    values = dict(loss=2.0, loss_time=2.0, grad=float('nan'))
+    runner = SimpleNamespace(iter=0, message_hub=hub_of(**values))
+    NonFiniteLossHook().after_train_iter(runner, 0, dict(data_samples=[]), values)
+
+
+def test_untrained_weights_are_not_tested():
+    model = torch.nn.ModuleDict(
+        dict(backbone=torch.nn.Linear(1, 1), cls_head=torch.nn.Linear(1, 1))
+    )
+    runner = SimpleNamespace(model=model, _load_from='pretrained.pth')
+    hook = LoadedWeightsHook()
+    weights = {k: v for k, v in model.state_dict().items() if k.startswith('backbone')}
+    hook.after_load_checkpoint(runner, dict(state_dict=weights))
+    for check in (hook.before_test, hook.before_val):
+        with pytest.raises(RuntimeError, match=r'pretrained.pth has no weights for cls_head'):
+            check(runner)
+    hook.before_train(runner)
+    hook.before_val(runner)  # trained by now
+
+
+def test_complete_weights_are_tested():
+    model = torch.nn.Linear(1, 1)
+    runner = SimpleNamespace(model=model, _load_from='x.pth')
+    hook = LoadedWeightsHook()
+    hook.after_load_checkpoint(runner, dict(state_dict=model.state_dict()))
+    hook.before_test(runner)
+
+
+class Encoder(torch.nn.Module):
+    """Features are the input's mean coordinates; two clips a sample."""
+
+    def __init__(self):
+        super().__init__()
+        self.cls_head = KNNHead(num_classes=3, in_channels=2, k=1)
+
+    def data_preprocessor(self, batch, training):
+        return dict(batch, inputs=torch.stack(batch['inputs']))
+
+    def extract_feat(self, inputs):
+        return inputs.flatten(0, 1).view(-1, 1, 2, 1, 1), {}
+
+
+def test_the_bank_holds_every_clip_with_its_label():
+    samples = [ActionDataSample().set_gt_label(i) for i in (2, 1)]
+    inputs = [torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[-3.0, 0.0], [0.0, -1.0]])]
+    hook = FeatureBankHook([dict(inputs=inputs, data_samples=samples)])
+    model = Encoder()
+    hook.before_test(SimpleNamespace(model=model, logger=logging.getLogger()))
+    head = model.cls_head
+    assert head.bank.tolist() == [[1, 0], [0, 1], [-1, 0], [0, -1]]
+    assert head.bank_labels.tolist() == [2, 2, 1, 1]

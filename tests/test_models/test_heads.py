@@ -1,0 +1,150 @@
+import pytest
+import torch
+
+from fdmae_mm.models import (
+    FinetuneHead,
+    FrequencyHead,
+    KNNHead,
+    MomentumHead,
+    WindowHead,
+)
+from mmaction.structures import ActionDataSample
+
+EDGES = (0, 1 / 16, 1 / 8, 1 / 2)
+
+
+def frequency_head(**kwargs):
+    config = dict(windows=(32, 16, 8), band_edges=EDGES, in_dims=4, in_channels=3)
+    return FrequencyHead(**{**config, **kwargs})
+
+
+def cells_of(windows, num_joints=5, frames=32, dims=4):
+    cells = {w: torch.randn(2, frames // w, num_joints, dims) for w in windows}
+    weights = {w: torch.ones(2, frames // w, num_joints) for w in windows}
+    return cells, weights
+
+
+def test_window_head_is_projection_target_and_loss():
+    head = WindowHead(
+        window=2,
+        target=dict(type='JointTarget', normalize=False),
+        loss=dict(type='MaskedReconstructionLoss'),
+        in_dims=4,
+        in_channels=1,
+        loss_weight=3.0,
+    )
+    torch.nn.init.zeros_(head.project.weight)
+    torch.nn.init.ones_(head.project.bias)
+    x = torch.tensor([1.0, 4.0]).view(1, 2, 1, 1)
+    loss, logs = head.loss(x, {2: torch.zeros(1, 1, 1, 4)}, {2: torch.ones(1, 1, 1)})
+    assert loss.item() == pytest.approx(3 * (0 + 9) / 2)
+    assert logs == {}
+    assert head.predict(x, {2: torch.zeros(1, 1, 1, 4)}).flatten().tolist() == [1, 1]
+
+
+def test_each_scale_takes_the_band_it_resolves():
+    head = frequency_head()
+    assert head.bands == {32: [0], 16: [1], 8: [2]}
+    assert [head.targets[str(w)].channels for w in head.windows] == [
+        4 * 3,
+        2 * 3,
+        6 * 3,
+    ]
+
+
+def test_scales_are_ordered_whatever_the_config_says():
+    assert frequency_head(windows=(8, 32, 16)).bands == {32: [0], 16: [1], 8: [2]}
+
+
+def test_all_bands_at_all_scales():
+    head = frequency_head(assignment='all', band_edges=(0, 1 / 48, 1 / 8, 1 / 2))
+    # A window of 8 frames holds one coefficient, k = 0, below 1/48 cycles a frame.
+    assert head.bands == {32: [0, 1, 2], 16: [0, 1, 2], 8: [0, 1, 2]}
+    assert [t.channels for t in head.targets.values()] == [32 * 3, 16 * 3, 8 * 3]
+
+
+def test_every_band_is_logged_and_the_loss_is_their_weighted_mean():
+    torch.manual_seed(0)
+    head = frequency_head(band_weights=(1.0, 2.0, 0.0), loss_weight=0.5)
+    cells, weights = cells_of(head.windows)
+    loss, logs = head.loss(torch.randn(2, 32, 5, 3), cells, weights)
+    assert list(logs) == ['w32_band0', 'w16_band1', 'w8_band2']
+    low, mid, _ = (v.item() for v in logs.values())
+    assert loss.item() == pytest.approx(0.5 * (low + 2 * mid) / 3, rel=1e-5)
+
+
+def test_a_static_skeleton_gives_a_finite_loss_and_gradient():
+    head = frequency_head()
+    cells, weights = cells_of(head.windows)
+    loss, _ = head.loss(torch.ones(2, 32, 5, 3), cells, weights)
+    loss.backward()
+    assert loss.isfinite()
+    assert all(p.grad.isfinite().all() for p in head.parameters())
+
+
+@pytest.mark.parametrize(
+    'kwargs, message',
+    [
+        (dict(band_edges=(0, 1 / 8, 0.4)), 'must ascend from 0 to 0.5'),
+        (dict(band_edges=(0.1, 1 / 8, 0.5)), 'must ascend from 0 to 0.5'),
+        (dict(band_edges=(0, 1 / 8, 1 / 8, 0.5)), 'must ascend from 0 to 0.5'),
+        (dict(windows=(32, 8)), '2 windows .* meet 3 bands'),
+        (
+            dict(band_edges=(0, 1 / 16, 1 / 7, 0.5)),
+            'coefficient 4.571 of the window of 16',
+        ),
+        (dict(assignment='some'), "assignment='some'"),
+        (dict(band_weights=(1.0,)), '1 band_weights were given for 3 bands'),
+    ],
+)
+def test_bands_that_leave_a_gap_are_refused(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        frequency_head(**kwargs)
+
+
+def test_momentum_target_is_layer_normalised():
+    head = MomentumHead(in_dims=4)
+    cells, weights = cells_of([8])
+    teacher = {8: torch.randn(2, 4, 5, 4)}
+    scaled = {8: teacher[8] * 7 + 3}
+    first = head.loss(cells, teacher, weights)
+    assert head.loss(cells, scaled, weights).item() == pytest.approx(
+        first.item(), rel=1e-3
+    )
+
+
+def test_knn_head_votes_by_hand():
+    head = KNNHead(num_classes=3, in_channels=2, k=2, temperature=1.0)
+    bank = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
+    head.fill(bank, torch.tensor([2, 0, 1]))
+    feats = torch.tensor([3.0, 4.0]).view(1, 1, 2, 1, 1)  # cosines 0.6, 0.8, -0.6
+    expected = torch.tensor([0.8, 0.6]).softmax(0).tolist()
+    assert head(feats)[0].tolist() == pytest.approx([expected[0], 0, expected[1]])
+
+
+def test_knn_head_without_a_bank_says_what_to_add():
+    with pytest.raises(RuntimeError, match='add FeatureBankHook'):
+        KNNHead(3, 2)(torch.ones(1, 1, 2, 1, 1))
+
+
+def test_knn_needs_as_many_clips_as_neighbours():
+    with pytest.raises(ValueError, match='k=5 neighbours are asked of 2 clips'):
+        KNNHead(3, 2, k=5).fill(torch.ones(2, 2), torch.zeros(2, dtype=torch.long))
+
+
+def test_finetune_head_keeps_joints_apart():
+    head = FinetuneHead(
+        num_classes=3, in_channels=4, num_joints=5, hidden_dims=8
+    ).eval()
+    feats = torch.randn(2, 1, 4, 3, 5)
+    assert head(feats).shape == (2, 3)
+    assert not torch.allclose(head(feats), head(feats.flip(-1)))
+    assert torch.allclose(head(feats), head(feats.flip(-2)), atol=1e-6)
+
+
+def test_label_smoothing_reaches_the_loss():
+    samples = [ActionDataSample().set_gt_label(i) for i in (0, 1)]
+    scores = torch.tensor([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0]])
+    plain = FinetuneHead(3, 4, 5, label_smooth_eps=0.0).loss_by_feat(scores, samples)
+    smooth = FinetuneHead(3, 4, 5, label_smooth_eps=0.1).loss_by_feat(scores, samples)
+    assert smooth['loss_cls'] > plain['loss_cls'] + 0.1

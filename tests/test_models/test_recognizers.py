@@ -1,0 +1,289 @@
+import copy
+
+import pytest
+import torch
+
+from fdmae_mm.models import FDMAE
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+
+BACKBONE = dict(
+    type='SkeletonTransformer',
+    embed_dims=16,
+    depth=1,
+    num_heads=2,
+    num_joints=5,
+    clip_len=16,
+    t_patch_size=2,
+)
+TIME = dict(
+    type='WindowHead',
+    window=2,
+    target=dict(type='MotionTarget'),
+    loss=dict(type='MaskedReconstructionLoss'),
+)
+FREQUENCY = dict(type='FrequencyHead', windows=(16, 4), band_edges=(0, 1 / 8, 1 / 2))
+SELF = dict(type='SelfAttentionDecoder', embed_dims=8, depth=1, num_heads=2)
+CROSS = dict(type='CrossAttentionDecoder', embed_dims=8, depth=1, num_heads=2)
+
+
+def build(kind='FDMAE', **kwargs):
+    torch.manual_seed(0)
+    config = dict(
+        type=kind,
+        backbone=BACKBONE,
+        decoder=CROSS,
+        heads=dict(time=TIME, frequency=FREQUENCY),
+    )
+    if kind == 'FDMAE':
+        config['momentum_head'] = dict(type='MomentumHead')
+    model = MODELS.build(copy.deepcopy({**config, **kwargs}))
+    model.init_weights()
+    return model
+
+
+def batch(size=2, clips=1, persons=2, frames=16, joints=5, channels=3, patch=2):
+    torch.manual_seed(1)
+    inputs = torch.randn(size, clips, persons, frames, joints, channels)
+    tokens = frames // patch * joints
+    samples = []
+    for _ in range(size):
+        sample = ActionDataSample()
+        for key in ('mask', 'teacher_mask'):
+            order = torch.rand(clips, persons, tokens).argsort(-1)
+            sample.set_field(order < tokens * 3 // 4, key)
+        samples.append(sample)
+    return inputs, samples
+
+
+@pytest.mark.parametrize('kind', ['SkeletonMAE', 'FDMAE'])
+@pytest.mark.parametrize(
+    'size, clips, persons, channels', [(2, 1, 2, 3), (1, 3, 1, 2), (2, 2, 3, 3)]
+)
+def test_any_clips_persons_and_channels_train(kind, size, clips, persons, channels):
+    model = build(kind, backbone={**BACKBONE, 'in_channels': channels})
+    losses = model.loss(*batch(size, clips, persons, channels=channels))
+    loss, _ = model.parse_losses(losses)
+    loss.backward()
+    assert loss.isfinite()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_only_losses_are_added_up():
+    model = build()
+    losses = model.loss(*batch())
+    loss, logs = model.parse_losses(losses)
+    terms = [v for k, v in losses.items() if k.startswith('loss_')]
+    assert set(losses) == {
+        'loss_time',
+        'loss_frequency',
+        'loss_momentum',
+        'frequency_w16_band0',
+        'frequency_w4_band1',
+        'masked_share',
+    }
+    assert loss.item() == pytest.approx(sum(terms).item(), rel=1e-6)
+    assert logs['masked_share'] == pytest.approx(0.75)
+
+
+def test_head_names_must_not_be_added_up():
+    with pytest.raises(ValueError, match="no name may contain 'loss'"):
+        build(heads=dict(lossy=TIME))
+
+
+def test_mamp_is_a_configuration_of_the_same_class():
+    model = build('SkeletonMAE', decoder=SELF, heads=dict(time=TIME))
+    assert set(model.loss(*batch())) == {'loss_time', 'masked_share'}
+
+
+def test_loss_depends_on_the_masked_coordinates_alone_through_the_target():
+    model = build('SkeletonMAE', decoder=SELF, heads=dict(time=TIME)).eval()
+    inputs, samples = batch(size=1, persons=1)
+    for sample in samples:
+        sample.mask = torch.ones(1, 1, 40, dtype=torch.bool)
+        sample.mask[..., :5] = False  # the first token of every joint is visible
+    model.heads['time'].target = JOINTS
+    base = model.loss(inputs, samples)['loss_time']
+    later = inputs.clone()
+    later[:, :, :, 2:] += 1.0
+    assert model.loss(later, samples)['loss_time'] > base
+
+
+class _Joints(torch.nn.Module):
+    def encode(self, x):
+        n, t, v, c = x.shape
+        return x.view(n, t // 2, 2, v, c).transpose(2, 3).flatten(3)
+
+
+JOINTS = _Joints()
+
+
+def test_absent_persons_carry_no_loss():
+    inputs, samples = batch(persons=2)
+    inputs[:, :, 1] = 0
+    alone = inputs[:, :, :1]
+    masks = copy.deepcopy(samples)
+    for sample in masks:
+        sample.mask, sample.teacher_mask = (
+            sample.mask[:, :1],
+            sample.teacher_mask[:, :1],
+        )
+    both = build().loss(inputs, samples)
+    one = build().loss(alone, masks)
+    for name, value in one.items():
+        assert both[name].item() == pytest.approx(value.item(), rel=1e-5), name
+
+
+def test_a_batch_without_anyone_has_zero_loss_and_gradients():
+    inputs, samples = batch()
+    model = build()
+    loss, _ = model.parse_losses(model.loss(torch.zeros_like(inputs), samples))
+    loss.backward()
+    assert loss == 0
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_teacher_moves_by_the_formula():
+    model = build()
+    old = {k: v.clone() for k, v in model.teacher.state_dict().items()}
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(torch.randn_like(p))
+    model.update_teacher(0.1)
+    online = model.state_dict()
+    assert old
+    for name, value in model.teacher.state_dict().items():
+        expected = old[name] + 0.1 * (online[name] - old[name])
+        assert torch.allclose(value, expected, atol=1e-6), name
+
+
+def test_momentum_one_makes_the_teacher_a_copy():
+    model = build()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(torch.randn_like(p))
+    model.update_teacher(1.0)
+    online = model.state_dict()
+    for name, value in model.teacher.state_dict().items():
+        assert torch.equal(value, online[name]), name
+
+
+def test_teacher_starts_as_a_copy_of_the_loaded_weights(tmp_path):
+    other = build('SkeletonMAE')
+    path = str(tmp_path / 'pretrained.pth')
+    torch.save(dict(state_dict=other.state_dict()), path)
+    pretrained = dict(type='Pretrained', checkpoint=path, prefix='backbone.')
+    model = build(backbone={**BACKBONE, 'init_cfg': pretrained})
+    table = model.teacher['backbone'].joint_table
+    assert torch.equal(table, other.backbone.joint_table)
+
+
+def test_teacher_is_out_of_reach_of_any_optimizer_and_gradient():
+    model = build()
+    assert not [n for n, _ in model.named_parameters() if n.startswith('teacher')]
+    loss, _ = model.parse_losses(model.loss(*batch()))
+    loss.backward()
+    assert all(b.grad is None for b in model.teacher.buffers())
+
+
+def test_teacher_stays_in_eval_mode():
+    model = build().train()
+    assert not any(m.training for m in model.teacher.modules())
+    assert model.backbone.training
+
+
+def test_teacher_is_saved_under_the_names_of_the_online_path():
+    names = set(build().state_dict())
+    teacher = {n.removeprefix('teacher.') for n in names if n.startswith('teacher.')}
+    online = {n for n in names if n.startswith(('backbone.', 'decoder.'))}
+    assert teacher == online
+
+
+def test_full_view_shows_the_teacher_everything():
+    model = build(teacher_view='full')
+    inputs, samples = batch(size=1, persons=1)
+    seen = []
+    teacher = model.teacher['backbone']
+    forward = teacher.forward_tokens
+    teacher.forward_tokens = lambda *args: seen.append(forward(*args)) or seen[-1]
+    del samples[0].teacher_mask  # not needed
+    model.loss(inputs, samples)
+    assert seen[0].shape[1] == 40
+
+
+def test_masked_view_is_another_one():
+    model = build()
+    inputs, samples = batch(size=1, persons=1)
+    first = model.loss(inputs, samples)
+    samples[0].teacher_mask = samples[0].teacher_mask.flip(-1)
+    second = model.loss(inputs, samples)
+    assert first['loss_time'] == second['loss_time']
+    assert first['loss_momentum'] != second['loss_momentum']
+
+
+def test_momentum_path_is_blind_to_what_its_mask_hides():
+    model = build().eval()
+    inputs, samples = batch(size=1, persons=1)
+    cells = model.teacher_cells(model.sequences(inputs, samples))
+    hidden = samples[0].teacher_mask.view(8, 5).repeat_interleave(2, 0)
+    changed = inputs + 5.0 * hidden.view(1, 1, 1, 16, 5, 1)
+    again = model.teacher_cells(model.sequences(changed, samples))
+    assert all(torch.equal(cells[w], again[w]) for w in cells)
+
+
+def test_unknown_view_is_named():
+    with pytest.raises(ValueError, match="teacher_view='half'"):
+        build(teacher_view='half')
+
+
+def test_reconstruction_keeps_what_was_visible():
+    model = build(
+        'SkeletonMAE', heads=dict(time={**TIME, 'target': dict(type='JointTarget')})
+    )
+    inputs, samples = batch()
+    inputs[0, :, 1] = 0
+    out = model.reconstruct(inputs, samples)
+    mask = torch.stack([s.mask for s in samples]).unflatten(-1, (8, 5))
+    visible = ~mask.repeat_interleave(2, dim=3).unsqueeze(-1).expand_as(inputs)
+    assert torch.equal(out[visible], inputs[visible])
+    assert not torch.allclose(out[~visible], inputs[~visible])
+    assert (out[0, :, 1] == 0).all()
+
+
+def test_motion_reconstruction_starts_at_the_first_frame():
+    inputs, samples = batch()
+    out = build().reconstruct(inputs, samples)
+    assert torch.equal(out[:, :, :, 0], inputs[:, :, :, 0])
+
+
+def test_a_missing_mask_says_what_to_add():
+    inputs, samples = batch()
+    del samples[0].teacher_mask
+    with pytest.raises(
+        KeyError, match="add a masking transform with key='teacher_mask'"
+    ):
+        build().loss(inputs, samples)
+
+
+def test_a_mask_of_another_shape_is_named():
+    inputs, samples = batch()
+    samples[0].mask = samples[0].mask[:, :1]
+    with pytest.raises(ValueError, match=r"'mask' has shape \(1, 1, 40\)"):
+        build().loss(inputs, samples)
+
+
+def test_a_pretraining_model_cannot_be_tested():
+    model = build()
+    with pytest.raises(RuntimeError, match='FDMAE has no classification head'):
+        model(*batch(), mode='predict')
+
+
+def test_features_of_the_encoder():
+    inputs, _ = batch(size=2, clips=3)
+    assert build()(inputs, mode='tensor').shape == (6, 2, 16, 8, 5)
+
+
+def test_recognizers_accept_no_typo():
+    with pytest.raises(TypeError, match='teacher_veiw'):
+        build(teacher_veiw='full')
+    assert issubclass(FDMAE, torch.nn.Module)

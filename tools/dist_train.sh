@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Train with N processes on this machine: tools/dist_train.sh CONFIG N [ARGS of train.py]
+# Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT in the environment.
+set -euo pipefail
+if (($# < 2)); then
+    echo "usage: $0 CONFIG NUM_PROCESSES [ARGS]" >&2
+    exit 2
+fi
+tools=$(cd "$(dirname "$0")" && pwd)
+# This is torchrun, of the python in use.
+PYTHONPATH="$tools/..:${PYTHONPATH:-}" exec python -m torch.distributed.run \
+    --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+    --nproc_per_node="$2" "$tools/train.py" "$1" --launcher pytorch "${@:3}"
