@@ -17,7 +17,9 @@ class SkeletonLayerDecayConstructor(DefaultOptimWrapperConstructor):
     ``paramwise_cfg`` takes ``layer_decay_rate`` (float) alone.
     """
 
-    def add_params(self, params: list[dict], module: nn.Module, **kwargs: object) -> None:
+    def add_params(
+        self, params: list[dict], module: nn.Module, **kwargs: object
+    ) -> None:
         """Add one group for each layer and kind of decay."""
         rate = self.paramwise_cfg['layer_decay_rate']
         top = len(module.backbone.blocks) + 1

@@ -106,8 +106,16 @@ class SelfAttentionDecoder(BaseSkeletonDecoder):
                 f'CrossAttentionDecoder for other windows.'
             )
         super().__init__(
-            in_dims, embed_dims, depth, num_heads, num_joints, clip_len, t_patch_size,
-            windows, mlp_ratio, init_cfg,
+            in_dims,
+            embed_dims,
+            depth,
+            num_heads,
+            num_joints,
+            clip_len,
+            t_patch_size,
+            windows,
+            mlp_ratio,
+            init_cfg,
         )
         self.temporal_table = position_table(1, clip_len // t_patch_size, 1, embed_dims)
         self.mask_token = position_table(1, 1, embed_dims)
@@ -148,8 +156,16 @@ class CrossAttentionDecoder(BaseSkeletonDecoder):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(
-            in_dims, embed_dims, depth, num_heads, num_joints, clip_len, t_patch_size,
-            windows, mlp_ratio, init_cfg,
+            in_dims,
+            embed_dims,
+            depth,
+            num_heads,
+            num_joints,
+            clip_len,
+            t_patch_size,
+            windows,
+            mlp_ratio,
+            init_cfg,
         )
         self.temporal_tables = nn.ParameterDict(
             {str(w): position_table(1, clip_len // w, 1, embed_dims) for w in windows}

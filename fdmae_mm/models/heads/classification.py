@@ -152,5 +152,7 @@ class KNNHead(BaseHead):
             )
         cosine, nearest = (self.embed(feats) @ self.bank.T).topk(self.k, dim=1)
         weight = (cosine / self.temperature).softmax(1)
-        votes = F.one_hot(self.bank_labels[nearest], self.num_classes)  # (N, k, classes)
+        votes = F.one_hot(
+            self.bank_labels[nearest], self.num_classes
+        )  # (N, k, classes)
         return (votes * weight.unsqueeze(-1)).sum(1)

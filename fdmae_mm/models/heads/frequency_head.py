@@ -143,7 +143,12 @@ class FrequencyHead(BaseModule):
 
 def _check_edges(band_edges: Sequence[float]) -> None:
     ascending = all(low < high for low, high in pairwise(band_edges))
-    if len(band_edges) < 2 or band_edges[0] != 0 or band_edges[-1] != 0.5 or not ascending:
+    if (
+        len(band_edges) < 2
+        or band_edges[0] != 0
+        or band_edges[-1] != 0.5
+        or not ascending
+    ):
         raise ValueError(
             f'band_edges={tuple(band_edges)} must ascend from 0 to 0.5 cycles a frame, '
             f'or the bands leave a gap.'

@@ -41,7 +41,9 @@ class Attention(nn.Module):
             weight, bias = self.qkv.weight, self.qkv.bias
             q = F.linear(x, weight[:d], bias[:d])
             k, v = F.linear(context, weight[d:], bias[d:]).chunk(2, dim=-1)
-        q, k, v = (y.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for y in (q, k, v))
+        q, k, v = (
+            y.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for y in (q, k, v)
+        )
         x = F.scaled_dot_product_attention(q, k, v)  # (N, heads, L, D / heads)
         return self.proj(x.transpose(1, 2).flatten(2))
 
@@ -69,7 +71,9 @@ class TransformerBlock(nn.Module):
         self.attn = Attention(embed_dims, num_heads)
         self.norm2 = nn.LayerNorm(embed_dims)
         self.mlp = nn.Sequential(
-            nn.Linear(embed_dims, hidden_dims), nn.GELU(), nn.Linear(hidden_dims, embed_dims)
+            nn.Linear(embed_dims, hidden_dims),
+            nn.GELU(),
+            nn.Linear(hidden_dims, embed_dims),
         )
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 

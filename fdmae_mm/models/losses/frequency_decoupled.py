@@ -96,7 +96,9 @@ class FrequencyDecoupledLoss(nn.Module):
     def _update_power(self, powers: Tensor, weight: Tensor) -> None:
         """Fold a batch into the running power, without a look from the host."""
         weight = weight.unsqueeze(-1)
-        totals = torch.cat([(powers * weight).flatten(0, -2).sum(0), weight.sum()[None]])
+        totals = torch.cat(
+            [(powers * weight).flatten(0, -2).sum(0), weight.sum()[None]]
+        )
         all_reduce(totals)
         seen = (totals[-1] > 0).float()
         batch_power = totals[:-1] / totals[-1].clamp_min(torch.finfo(totals.dtype).tiny)

@@ -42,7 +42,9 @@ class FDMAE(SkeletonMAE):
     ) -> None:
         super().__init__(backbone, decoder, heads, data_preprocessor)
         if teacher_view not in ('masked', 'full'):
-            raise ValueError(f"teacher_view={teacher_view!r} must be 'masked' or 'full'.")
+            raise ValueError(
+                f"teacher_view={teacher_view!r} must be 'masked' or 'full'."
+            )
         self.teacher_view = teacher_view
         if teacher_view == 'masked':
             self.mask_keys = ('mask', 'teacher_mask')

@@ -164,7 +164,9 @@ class SkeletonMAE(BaseRecognizer):
     ) -> tuple[Tensor, dict]:
         """Features of unmasked clips: (B, K, M, T, V, C) -> (B * K, M, D, T', V)."""
         if stage != 'backbone':
-            raise ValueError(f"stage={stage!r}: a pre-training model has 'backbone' alone.")
+            raise ValueError(
+                f"stage={stage!r}: a pre-training model has 'backbone' alone."
+            )
         return self.backbone(inputs.flatten(0, 1)), {}
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
@@ -187,7 +189,7 @@ def _mask_of(sample: ActionDataSample, key: str, inputs: Tensor) -> Tensor:
     if mask is None:
         raise KeyError(
             f"The data sample has no '{key}': add a masking transform with key={key!r} "
-            f"to the pipeline and {key!r} to algorithm_keys of PackActionInputs."
+            f'to the pipeline and {key!r} to algorithm_keys of PackActionInputs.'
         )
     if mask.shape[:2] != inputs.shape[1:3]:
         raise ValueError(

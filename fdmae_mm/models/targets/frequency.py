@@ -40,8 +40,9 @@ class DCTTarget(SkeletonTarget):
                 f'Coefficients {start}..{stop} must be a range within 0..{window}.'
             )
         self.channels = (stop - start) * in_channels
-        basis = torch.from_numpy(dct(torch.eye(window, dtype=torch.float64).numpy(),
-                                     norm='ortho', axis=0))
+        basis = torch.from_numpy(
+            dct(torch.eye(window, dtype=torch.float64).numpy(), norm='ortho', axis=0)
+        )
         # Row k is the basis function of coefficient k.
         self.register_buffer('basis', basis[start:stop].float(), persistent=False)
 

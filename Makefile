@@ -1,0 +1,41 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Debian's packages with the shared libraries that cv2 loads.
+CV2_PACKAGES := libgl1 libglib2.0-0
+
+.PHONY: quickstart install test lint clean
+
+# Pre-train and evaluate a small model; DATA=<annotation file> uses yours.
+quickstart: install
+	$(BIN)/python tools/quickstart.py $(if $(DATA),--data $(DATA))
+
+install: $(STAMP)
+
+test: install
+	$(BIN)/python -m pytest -q --durations=10
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+
+$(STAMP): requirements/cpu.txt setup.py
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
+	    rm -rf $(VENV); \
+	    echo 'Could not create $(VENV). On Debian or Ubuntu: sudo apt-get install python3-venv'; \
+	    exit 1; }
+	$(BIN)/pip install -r requirements/cpu.txt
+	@$(BIN)/python -c 'import cv2' 2> $(VENV)/cv2.err || { \
+	    cat $(VENV)/cv2.err; \
+	    grep -q -E 'lib(GL|glib|gthread)' $(VENV)/cv2.err || exit 1; \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	        apt-get update && apt-get install -y $(CV2_PACKAGES) && $(BIN)/python -c 'import cv2'; \
+	    else \
+	        echo 'cv2 lacks shared libraries. Run: sudo apt-get install -y $(CV2_PACKAGES)'; \
+	        exit 1; \
+	    fi; }
+	@touch $@

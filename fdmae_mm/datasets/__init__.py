@@ -1,0 +1,4 @@
+from . import transforms
+from .skeleton_dataset import SkeletonDataset
+
+__all__ = ['SkeletonDataset', 'transforms']

@@ -1,0 +1,129 @@
+"""Annotation files: the pickles {split, annotations, metainfo} of MMAction2."""
+
+from __future__ import annotations
+
+import _codecs
+import collections
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.fileio import exists, get_local_path
+
+# What a pickle of numbers, strings, containers and numpy arrays refers to. Everything
+# else could run code while it is read.
+_ALLOWED = {
+    ('_codecs', 'encode'): _codecs.encode,
+    ('collections', 'OrderedDict'): collections.OrderedDict,
+    ('numpy', 'ndarray'): np.ndarray,
+    ('numpy', 'dtype'): np.dtype,
+    **{
+        ('builtins', kind.__name__): kind
+        for kind in (set, frozenset, complex, bytearray, slice)
+    },
+    # numpy 1 and 2 name these by different modules; both read both.
+    **{
+        (f'numpy.{core}.{module}', function.__name__): function
+        for core in ('core', '_core')
+        for module, function in (
+            ('multiarray', np.zeros(0).__reduce__()[0]),
+            ('multiarray', np.float64().__reduce__()[0]),
+            ('numeric', np.zeros(0).__reduce_ex__(5)[0]),
+        )
+    },
+}
+
+_NTU60_URL = 'https://download.openmmlab.com/mmaction/v1.0/skeleton/data/ntu60_3d.pkl'
+_ORIGINS = {
+    'synthetic.pkl': 'Make it with: python tools/data/convert.py synthetic {path}',
+    'nw_ucla.pkl': (
+        'Make it from the Northwestern-UCLA skeletons (archive or folder) with: '
+        'python tools/data/convert.py nw_ucla SOURCE {path}'
+    ),
+    'ntu60_3d.pkl': (
+        f"This is MMAction2's own file; get it with: wget -O {{path}} {_NTU60_URL}"
+    ),
+}
+
+
+class _AnnotationUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(
+                f'it refers to {module}.{name}; an annotation file holds only numbers, '
+                'strings, lists, dicts and numpy arrays, and anything else is not '
+                'loaded because it could run code'
+            ) from None
+
+
+def load_annotation(path: str | os.PathLike) -> dict:
+    """Reads an annotation file without running code from it.
+
+    Args:
+        path: A pickle, local or at any place that MMEngine's file backends know.
+
+    Returns:
+        The dict with 'split', 'annotations' and, in files of this package, 'metainfo'.
+
+    Raises:
+        FileNotFoundError: Nothing is there. The message says where it comes from.
+        ValueError: The file is damaged or is no annotation file.
+    """
+    path = os.fspath(path)
+    if not exists(path):
+        origin = _ORIGINS.get(
+            os.path.basename(path),
+            'Check ann_file; `python tools/data/convert.py --help` lists what can be '
+            'converted.',
+        )
+        raise FileNotFoundError(f'{path} does not exist. {origin.format(path=path)}')
+    with get_local_path(path) as local, open(local, 'rb') as file:
+        try:
+            annotation = _AnnotationUnpickler(file).load()
+        # A damaged pickle can raise nearly anything.
+        except Exception as error:
+            raise ValueError(
+                f'{path} could not be read as an annotation file, it may be damaged or '
+                f'incomplete: {error or type(error).__name__}. Make it or download it '
+                'again.'
+            ) from error
+    if not isinstance(annotation, dict):
+        raise ValueError(
+            f"{path} holds a {type(annotation).__name__}, not a dict with 'split' and "
+            "'annotations'."
+        )
+    for key, kind in (('split', dict), ('annotations', list)):
+        if not isinstance(annotation.get(key), kind):
+            found = type(annotation[key]).__name__ if key in annotation else 'none'
+            raise ValueError(
+                f'{path} must have the key {key!r} with a {kind.__name__}, found '
+                f'{found}; its keys are {sorted(map(str, annotation))}.'
+            )
+    return annotation
+
+
+def save_annotation(annotation: dict, path: str | os.PathLike) -> None:
+    """Writes an annotation file; an interruption leaves no half-written file.
+
+    Args:
+        annotation: Dict with 'split', 'annotations' and 'metainfo'.
+        path: Ends in .pkl, as the stock PoseDataset requires. Missing folders are made.
+
+    Raises:
+        ValueError: The file name does not end in .pkl.
+    """
+    path = Path(path)
+    if path.suffix != '.pkl':
+        raise ValueError(f'{path} must end in .pkl, PoseDataset reads nothing else.')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        with open(part, 'wb') as file:
+            pickle.dump(annotation, file, protocol=4)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

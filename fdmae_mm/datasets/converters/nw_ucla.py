@@ -1,0 +1,97 @@
+"""Northwestern-UCLA Multiview Action 3D skeletons."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+
+from .base import BadFileError, BaseConverter
+
+_NAME = re.compile(r'(a(\d\d)_s(\d\d)_e\d\d_v(\d\d))\.json')
+# The actions that the set has, in the order of the labels in its files, 1 to 10.
+_ACTIONS = (1, 2, 3, 4, 5, 6, 8, 9, 11, 12)
+_NUM_JOINTS = 20
+
+
+class NWUCLAConverter(BaseConverter):
+    """Files ``aAA_sSS_eEE_vVV.json`` (action, subject, repetition, view).
+
+    A file is {"file_name", "skeletons": (T, 20, 3) in metres, "label": 1 to 10}. The
+    file name and the label must name the same action. Sequences of one frame are kept.
+
+    The standard protocol is cross-view: views 1 and 2 train, view 3 tests. Class names
+    are those of Wang et al., Cross-view Action Modeling, Learning and Recognition,
+    CVPR 2014.
+    """
+
+    format = 'nw_ucla'
+    layout = 'kinect_v1'
+    classes = (
+        'pick up with one hand',
+        'pick up with two hands',
+        'drop trash',
+        'walk around',
+        'sit down',
+        'stand up',
+        'donning',
+        'doffing',
+        'throw',
+        'carry',
+    )
+    source = 'Northwestern-UCLA Multiview Action 3D (Wang et al., CVPR 2014)'
+    files = 'files aAA_sSS_eEE_vVV.json'
+
+    def accepts(self, name: str) -> bool:
+        """Whether the name has the form of the set."""
+        return _NAME.fullmatch(name) is not None
+
+    def parse(self, name: str, content: bytes) -> list[dict]:
+        """Reads the one sequence of a file."""
+        frame_dir, action, subject, view = _NAME.fullmatch(name).groups()
+        try:
+            record = json.loads(content)
+        except ValueError as error:
+            raise BadFileError(f'no valid json: {error}') from error
+        if not isinstance(record, dict):
+            raise BadFileError(f'expected a dict, found a {type(record).__name__}')
+        if missing := {'file_name', 'skeletons', 'label'} - record.keys():
+            raise BadFileError(f'no {sorted(missing)}')
+        if record['file_name'] != frame_dir:
+            raise BadFileError(f'its file_name is {record["file_name"]!r}')
+        if int(action) not in _ACTIONS:
+            raise BadFileError(f'the set has no action {action}')
+        label = _ACTIONS.index(int(action))
+        if record['label'] != label + 1:
+            raise BadFileError(
+                f'its label is {record["label"]!r}, but action {action} has the label '
+                f'{label + 1}'
+            )
+        try:
+            keypoint = np.array(record['skeletons'], dtype=np.float32)
+        except (TypeError, ValueError) as error:
+            raise BadFileError(f'skeletons is no array of numbers: {error}') from error
+        if keypoint.ndim != 3 or keypoint.shape[1:] != (_NUM_JOINTS, 3):
+            raise BadFileError(
+                f'skeletons has the shape {keypoint.shape}, expected '
+                f'(frames, {_NUM_JOINTS}, 3)'
+            )
+        return [
+            dict(
+                frame_dir=frame_dir,
+                label=label,
+                keypoint=keypoint[None],
+                total_frames=len(keypoint),
+                subject=int(subject),
+                view=int(view),
+            )
+        ]
+
+    def split(self, annotations: list[dict]) -> dict[str, list[str]]:
+        """Cross-view."""
+        train, val = (
+            [a['frame_dir'] for a in annotations if (a['view'] == 3) == held_out]
+            for held_out in (False, True)
+        )
+        return dict(xview_train=train, xview_val=val)

@@ -1,0 +1,210 @@
+"""PoseDataset that says what is wrong with its data."""
+
+from __future__ import annotations
+
+import logging
+import os.path as osp
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from mmaction.datasets import PoseDataset
+from mmaction.registry import DATASETS
+from mmengine.logging import print_log
+
+from .annotation import load_annotation
+
+
+def _listed(names: Sequence[str], shown: int = 5) -> str:
+    """The first names, and how many there are."""
+    more = f' and {len(names) - shown} more' if len(names) > shown else ''
+    return ', '.join(map(str, names[:shown])) + more
+
+
+@DATASETS.register_module()
+class SkeletonDataset(PoseDataset):
+    """Skeleton clips from an annotation file, checked before training begins.
+
+    It reads what PoseDataset reads and hands over the same dicts. It loads the file
+    without running code from it, checks every clip of the split, and passes the file's
+    ``metainfo`` (class names, layout) on.
+
+    A clip of zeros only (no person found) is left out of training with one warning,
+    and kept where ``test_mode`` is set, so that a test set stays complete. Clips of a
+    single frame are kept.
+
+    Args:
+        ann_file: Path of the annotation pickle.
+        pipeline: Transforms.
+        split: Name of a split of the file. None takes all its clips.
+        num_joints: Joints V that the model is made for. None: the joints of the first
+            clip, which the others must share.
+        non_finite: 'error' refuses a split with NaN or infinite coordinates; 'zero'
+            sets joints that have one to zero, which marks a dropped joint.
+        **kwargs: As for :class:`mmaction.datasets.PoseDataset`.
+
+    Raises:
+        FileNotFoundError: ``ann_file`` is missing.
+        ValueError: The file, the split or a clip is not as it must be.
+    """
+
+    def __init__(
+        self,
+        ann_file: str,
+        pipeline: list[dict | Callable],
+        split: str | None = None,
+        num_joints: int | None = None,
+        non_finite: str = 'error',
+        **kwargs,
+    ) -> None:
+        if non_finite not in ('error', 'zero'):
+            raise ValueError(f"non_finite={non_finite!r} must be 'error' or 'zero'.")
+        self.num_joints = num_joints
+        self.non_finite = non_finite
+        super().__init__(ann_file, pipeline=pipeline, split=split, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Loads and checks the clips of the split."""
+        content = load_annotation(self.ann_file)
+        for key, value in content.get('metainfo', {}).items():
+            self._metainfo.setdefault(key, value)
+        samples = self._select(content)
+        # PoseDataset reads the joints of each clip from its own file in this case.
+        if 'skeleton' not in self.data_prefix:
+            self._check_keypoints(samples)
+        if 'video' in self.data_prefix:
+            for sample in samples:
+                for key in {'filename', 'frame_dir'} & sample.keys():
+                    sample[key] = osp.join(self.data_prefix['video'], sample[key])
+        return samples
+
+    def filter_data(self) -> list[dict]:
+        """Leaves empty clips out of training."""
+        samples = super().filter_data()
+        if not self.test_mode:
+            empty = [
+                self._name(sample)
+                for sample in samples
+                if 'keypoint' in sample and not sample['keypoint'].any()
+            ]
+            if empty:
+                print_log(
+                    f'{self.ann_file}, split {self.split}: {len(empty)} clips hold '
+                    f'only zeros and are left out of training: {_listed(empty)}.',
+                    logger='current',
+                    level=logging.WARNING,
+                )
+                names = set(empty)
+                samples = [s for s in samples if self._name(s) not in names]
+        if not samples:
+            raise ValueError(
+                f'{self.ann_file}, split {self.split}: no clip is left after filtering.'
+            )
+        return samples
+
+    @staticmethod
+    def _name(sample: dict) -> str:
+        return sample['filename' if 'filename' in sample else 'frame_dir']
+
+    def _select(self, content: dict) -> list[dict]:
+        """The annotations of the split, in the order of the file."""
+        by_name = {}
+        for index, sample in enumerate(content['annotations']):
+            if not isinstance(sample, dict) or not {'filename', 'frame_dir'} & set(
+                sample
+            ):
+                raise ValueError(
+                    f'{self.ann_file}: annotation {index} must be a dict with the key '
+                    "'frame_dir'."
+                )
+            by_name.setdefault(self._name(sample), []).append(sample)
+        if self.split is None:
+            names = set(by_name)
+        elif self.split in content['split']:
+            names = set(content['split'][self.split])
+        else:
+            raise ValueError(
+                f'{self.ann_file} has no split {self.split!r}. It has '
+                f'{sorted(content["split"])}.'
+            )
+        if not names:
+            raise ValueError(
+                f'{self.ann_file}: split {self.split!r} is empty. Splits and their '
+                f'sizes: { {name: len(s) for name, s in content["split"].items()} }.'
+            )
+        if absent := sorted(names - by_name.keys()):
+            raise ValueError(
+                f'{self.ann_file}: split {self.split!r} names clips that have no '
+                f'annotation: {_listed(absent)}. Take them out of the split or convert '
+                'the data again.'
+            )
+        return [s for s in content['annotations'] if self._name(s) in names]
+
+    def _check_keypoints(self, samples: list[dict]) -> None:
+        classes = self._metainfo.get('classes')
+        num_joints, stray = self.num_joints, []
+        for sample in samples:
+            where = f'{self.ann_file}, clip {self._name(sample)}'
+            for key in ('keypoint', 'total_frames', 'label'):
+                if key not in sample:
+                    raise ValueError(f'{where}: the key {key!r} is missing.')
+            keypoint = sample['keypoint']
+            shape = np.shape(keypoint)
+            if not isinstance(keypoint, np.ndarray) or keypoint.dtype.kind != 'f':
+                raise ValueError(
+                    f'{where}: keypoint must be a numpy array of floats, not '
+                    f'{getattr(keypoint, "dtype", type(keypoint).__name__)}.'
+                )
+            if len(shape) == 3:
+                raise ValueError(
+                    f'{where}: keypoint has the shape {shape}, expected (persons, '
+                    'frames, joints, coordinates). For one person add the first axis: '
+                    'keypoint[None].'
+                )
+            if len(shape) != 4 or 0 in shape:
+                raise ValueError(
+                    f'{where}: keypoint has the shape {shape}, expected (persons, '
+                    'frames, joints, coordinates), none of them 0.'
+                )
+            if shape[1] != sample['total_frames']:
+                raise ValueError(
+                    f'{where}: total_frames={sample["total_frames"]}, but keypoint has '
+                    f'{shape[1]} frames (shape {shape}).'
+                )
+            if num_joints is None:
+                num_joints = shape[2]
+            if shape[2] != num_joints:
+                raise ValueError(
+                    f'{where}: {shape[2]} joints, expected {num_joints}. Set '
+                    f'num_joints={shape[2]} in backbone and dataset and choose the '
+                    "layout that the data has, or choose this layout's data."
+                )
+            score = sample.get('keypoint_score')
+            if score is not None and np.shape(score) != shape[:3]:
+                raise ValueError(
+                    f'{where}: keypoint_score has the shape {np.shape(score)}, '
+                    f'expected {shape[:3]}.'
+                )
+            self._check_label(sample['label'], classes, where)
+            if not np.isfinite(keypoint).all():
+                stray.append(self._name(sample))
+                if self.non_finite == 'zero':
+                    lost = ~np.isfinite(keypoint).all(axis=-1, keepdims=True)
+                    sample['keypoint'] = np.where(
+                        lost, keypoint.dtype.type(0), keypoint
+                    )
+        if stray and self.non_finite == 'error':
+            raise ValueError(
+                f'{self.ann_file}: {len(stray)} clips have NaN or infinite '
+                f"coordinates: {_listed(stray)}. Mend them, or set non_finite='zero' "
+                'in the dataset to treat such joints as dropped.'
+            )
+
+    def _check_label(self, label: object, classes: list | None, where: str) -> None:
+        if self.multi_class:  # a list of labels
+            return
+        if not isinstance(label, (int, np.integer)) or label < 0:
+            raise ValueError(f'{where}: label={label!r} must be an integer from 0.')
+        if classes is not None and label >= len(classes):
+            raise ValueError(
+                f'{where}: label={label}, but metainfo names {len(classes)} classes.'
+            )

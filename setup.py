@@ -1,0 +1,77 @@
+"""Installs fdmae_mm; a wheel also carries the configs and tools that MIM runs."""
+
+import runpy
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+
+
+class BuildWithMIM(build_py):
+    """Copy what ``mim train|test|search fdmae_mm`` needs into ``fdmae_mm/.mim``.
+
+    An editable install gets no copy: MIM does not find one there, and a copy inside
+    of the source tree would go stale.
+    """
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib) / 'fdmae_mm' / '.mim'
+        shutil.rmtree(target, ignore_errors=True)
+        for folder in ('configs', 'tools'):
+            shutil.copytree(
+                ROOT / folder,
+                target / folder,
+                ignore=shutil.ignore_patterns('__pycache__'),
+            )
+        shutil.copy(ROOT / 'model-index.yml', target)
+
+
+LITE = ['mmcv-lite>=2.1.0,<2.2']
+MIM = ['openmim==0.3.9']
+TENSORBOARD = ['tensorboard']
+TEST = ['pytest', 'ruff==0.17.6', *TENSORBOARD]
+
+setup(
+    name='fdmae_mm',
+    version=runpy.run_path(str(ROOT / 'fdmae_mm' / 'version.py'))['__version__'],
+    description='Frequency decoupled masked auto-encoders for skeletons, on MMAction2',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    keywords='skeleton action recognition, self-supervised learning, MMAction2',
+    classifiers=[
+        'Development Status :: 3 - Alpha',
+        'Intended Audience :: Science/Research',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3.10',
+        'Programming Language :: Python :: 3.11',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    ],
+    packages=find_packages(include=['fdmae_mm', 'fdmae_mm.*']),
+    cmdclass={'build_py': BuildWithMIM},
+    python_requires='>=3.10',
+    # No mmcv: it and mmcv-lite own the same folder, so that requiring one would
+    # overwrite the other. compat.py says what to install.
+    install_requires=[
+        'torch>=2.1',
+        'numpy>=1.26,<2.4',
+        'mmengine>=0.10.7,<0.11',
+        'mmaction2>=1.2,<1.3',
+        'importlib-metadata',
+        'setuptools<81',
+    ],
+    extras_require={
+        'lite': LITE,
+        'mim': MIM,
+        'tensorboard': TENSORBOARD,
+        'test': TEST,
+    },
+)

@@ -1,0 +1,130 @@
+"""Every config of the tree is built and makes one step."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+
+from fdmae_mm.datasets.annotation import save_annotation
+from mmaction.registry import MODELS
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+NAMES = sorted(
+    str(p.relative_to(CONFIGS))
+    for p in CONFIGS.rglob('*.py')
+    if '_base_' not in p.parts
+)
+
+
+def annotation_of(num_joints, num_classes, splits):
+    """Two clips that satisfy a config's data set."""
+    generator = torch.Generator().manual_seed(0)
+    annotations = []
+    for i in range(2):
+        steps = torch.randn(1 + i % 2, 20, num_joints, 3, generator=generator)
+        keypoint = steps.mul(0.02).cumsum(1) + torch.randn(
+            num_joints, 3, generator=generator
+        )
+        annotations.append(
+            dict(
+                frame_dir=f'clip{i}',
+                label=i % num_classes,
+                keypoint=keypoint.numpy(),
+                total_frames=20,
+            )
+        )
+    names = [a['frame_dir'] for a in annotations]
+    return dict(split={s: names for s in splits}, annotations=annotations)
+
+
+def datasets_of(cfg):
+    for key, value in cfg.items():
+        if isinstance(value, dict) and key.endswith('_dataloader'):
+            dataset = value.dataset
+            yield value, dataset.get('dataset', dataset)
+    for hook in cfg.get('custom_hooks') or []:
+        if 'dataloader' in hook:
+            yield hook.dataloader, hook.dataloader.dataset
+
+
+def small(cfg, tmp_path):
+    """The same config on two clips, without pre-trained weights, for one step."""
+    ann_file = str(tmp_path / 'clips.pkl')
+    splits = set()
+    for loader, dataset in datasets_of(cfg):
+        loader.update(batch_size=2, num_workers=0)
+        if 'times' in loader.dataset:
+            loader.dataset.times = 1
+        dataset.ann_file = ann_file
+        splits.add(dataset.split)
+    joints = cfg.model.backbone.get('num_joints', 25)
+    save_annotation(annotation_of(joints, cfg.num_classes, splits), ann_file)
+    cfg.model.backbone.pop('init_cfg', None)
+    cfg.work_dir = str(tmp_path)
+    return cfg
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_config_makes_one_step(name, tmp_path):
+    cfg = small(Config.fromfile(CONFIGS / name), tmp_path)
+    if cfg.get('train_dataloader') is None:  # k-NN: nothing to train, one test
+        init_default_scope('mmaction')
+        cfg.load_from = str(tmp_path / 'model.pth')
+        torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), cfg.load_from)
+        runner = Runner.from_cfg(cfg)
+        assert 0 <= runner.test()['acc/top1'] <= 1
+        return
+    cfg.train_cfg.update(max_epochs=1, val_interval=1)
+    runner = Runner.from_cfg(cfg)
+    before = {n: p.detach().clone() for n, p in runner.model.named_parameters()}
+    runner.train()
+    assert runner.iter == 1
+    assert runner.message_hub.get_scalar('train/loss').current() > 0
+    trained = {n for n, p in runner.model.named_parameters() if p.requires_grad}
+    moved = {
+        n for n, p in runner.model.named_parameters() if not torch.equal(p, before[n])
+    }
+    assert moved == trained
+    if cfg.get('val_dataloader') is not None:
+        assert 'val/acc/top1' in runner.message_hub.log_scalars
+
+
+def test_fdmae_ntu60_is_of_paper_size():
+    model = Config.fromfile(CONFIGS / 'fdmae_ntu60.py').model
+    backbone = model.backbone
+    assert (backbone.embed_dims, backbone.depth, backbone.num_heads) == (256, 8, 8)
+    assert (backbone.clip_len, backbone.t_patch_size, backbone.num_joints) == (
+        120,
+        4,
+        25,
+    )
+    assert model.heads.frequency.windows == (120, 24, 8)
+
+
+def test_mamp_ntu60_follows_the_published_recipe():
+    cfg = Config.fromfile(CONFIGS / 'mamp_ntu60.py')
+    crop, rotate = cfg.train_view[1], cfg.train_view[2]
+    assert (crop.clip_len, crop.crop_range, crop.min_frames) == (120, (0.5, 1.0), 64)
+    assert rotate.theta == 0.3
+    masking = cfg.train_dataloader.dataset.pipeline[-2]
+    assert masking.type == 'MotionAwareSkeletonMasking'
+    assert (masking.mask_ratio, masking.tau) == (0.9, 0.8)
+    model = cfg.model
+    assert model.type == 'SkeletonMAE'
+    assert model.decoder == dict(
+        type='SelfAttentionDecoder', embed_dims=256, depth=3, num_heads=8
+    )
+    assert model.heads.time.target == dict(type='MotionTarget', normalize=True)
+    assert model.backbone.encode_absent
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.lr, optimizer.betas, optimizer.weight_decay) == (
+        1e-3,
+        (0.9, 0.95),
+        0.05,
+    )
+    assert cfg.param_scheduler[1].eta_min == 5e-4
+    assert cfg.train_cfg.max_epochs == 400
+    assert cfg.auto_scale_lr.base_batch_size == 4 * cfg.train_dataloader.batch_size

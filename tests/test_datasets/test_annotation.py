@@ -1,0 +1,131 @@
+import os
+import pickle
+
+import numpy as np
+import pytest
+
+from fdmae_mm.datasets.annotation import load_annotation, save_annotation
+
+
+class Boom:
+    """Would create a file if it were unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.fixture
+def annotation():
+    sample = dict(
+        frame_dir='a',
+        label=np.int64(1),
+        keypoint=np.arange(6, dtype=np.float16).reshape(1, 1, 2, 3),
+        total_frames=1,
+    )
+    return dict(split=dict(train=['a']), annotations=[sample])
+
+
+@pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
+def test_every_pickle_protocol_is_read(annotation, protocol, tmp_path):
+    path = tmp_path / 'a.pkl'
+    path.write_bytes(pickle.dumps(annotation, protocol=protocol))
+    sample = load_annotation(path)['annotations'][0]
+    expected = annotation['annotations'][0]
+    assert sample['keypoint'].dtype == np.float16
+    assert np.array_equal(sample['keypoint'], expected['keypoint'])
+    assert sample['label'] == 1
+
+
+def test_pickles_of_numpy_1_and_2_are_read(annotation, tmp_path):
+    stored = pickle.dumps(annotation, protocol=0)
+    for core in (b'cnumpy.core.multiarray', b'cnumpy._core.multiarray'):
+        other = stored.replace(b'cnumpy._core.multiarray', core)
+        other = other.replace(b'cnumpy.core.multiarray', core)
+        assert core in other
+        (tmp_path / 'a.pkl').write_bytes(other)
+        keypoint = load_annotation(tmp_path / 'a.pkl')['annotations'][0]['keypoint']
+        assert keypoint.shape == (1, 1, 2, 3)
+
+
+def test_code_in_a_pickle_is_not_run(annotation, tmp_path):
+    annotation['metainfo'] = Boom(str(tmp_path / 'made'))
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(annotation))
+    with pytest.raises(ValueError, match=r'a\.pkl .*mkdir.*could run code'):
+        load_annotation(tmp_path / 'a.pkl')
+    assert not (tmp_path / 'made').exists()
+
+
+def test_objects_inside_an_array_are_checked_too(annotation, tmp_path):
+    annotation['annotations'][0]['keypoint'] = np.array([Boom(str(tmp_path / 'made'))])
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(annotation))
+    with pytest.raises(ValueError, match='could run code'):
+        load_annotation(tmp_path / 'a.pkl')
+    assert not (tmp_path / 'made').exists()
+
+
+@pytest.mark.parametrize(
+    ('name', 'way_out'),
+    [
+        ('synthetic.pkl', r'convert\.py synthetic .*synthetic\.pkl'),
+        ('nw_ucla.pkl', r'convert\.py nw_ucla SOURCE .*nw_ucla\.pkl'),
+        ('ntu60_3d.pkl', r'openmmlab\.com/.*ntu60_3d\.pkl'),
+        ('mine.pkl', r'convert\.py --help'),
+    ],
+)
+def test_missing_file_says_where_it_comes_from(name, way_out, tmp_path):
+    with pytest.raises(FileNotFoundError, match=way_out):
+        load_annotation(tmp_path / name)
+
+
+@pytest.mark.parametrize('share', [0, 0.5, 0.99])
+def test_incomplete_file(annotation, share, tmp_path):
+    stored = pickle.dumps(annotation)
+    (tmp_path / 'a.pkl').write_bytes(stored[: int(share * len(stored))])
+    with pytest.raises(ValueError, match=r'a\.pkl .*damaged or incomplete'):
+        load_annotation(tmp_path / 'a.pkl')
+
+
+def test_file_of_another_kind(tmp_path):
+    (tmp_path / 'a.pkl').write_text('<html>Not found</html>')
+    with pytest.raises(ValueError, match=r'a\.pkl .*damaged'):
+        load_annotation(tmp_path / 'a.pkl')
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ([1], 'holds a list'),
+        (dict(annotations=[]), "'split' with a dict, found none"),
+        (dict(split={}, labels=[]), r"'annotations' .* keys are \['labels', 'split'\]"),
+        (dict(split=['a'], annotations=[]), "'split' with a dict, found list"),
+    ],
+)
+def test_wrong_content(content, message, tmp_path):
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        load_annotation(tmp_path / 'a.pkl')
+
+
+def test_save_then_load(annotation, tmp_path):
+    path = tmp_path / 'new' / 'folder' / 'a.pkl'
+    save_annotation(annotation, path)
+    assert load_annotation(path)['split'] == annotation['split']
+    assert os.listdir(path.parent) == ['a.pkl']
+
+
+def test_interrupted_save_keeps_the_old_file(annotation, tmp_path):
+    path = tmp_path / 'a.pkl'
+    save_annotation(annotation, path)
+    annotation['annotations'].append(lambda: None)  # fails half-way
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        save_annotation(annotation, path)
+    assert len(load_annotation(path)['annotations']) == 1
+    assert os.listdir(tmp_path) == ['a.pkl']
+
+
+def test_only_pkl_is_written(annotation, tmp_path):
+    with pytest.raises(ValueError, match=r'a\.npz must end in \.pkl'):
+        save_annotation(annotation, tmp_path / 'a.npz')

@@ -1,0 +1,259 @@
+import logging
+import pickle
+
+import numpy as np
+import pytest
+from mmaction.registry import DATASETS
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+
+from fdmae_mm.datasets import SkeletonDataset
+from fdmae_mm.datasets.annotation import save_annotation
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope('mmaction')
+
+
+@pytest.fixture
+def annotation():
+    """Three clips of 1 person, 4 frames, 5 joints; 'c' has a single frame."""
+    rng = np.random.default_rng(0)
+    return dict(
+        split=dict(train=['a', 'b'], val=['c'], none=[], ghost=['a', 'z']),
+        annotations=[
+            dict(
+                frame_dir=name,
+                label=label,
+                keypoint=rng.normal(size=(1, frames, 5, 3)).astype(np.float32),
+                total_frames=frames,
+            )
+            for label, (name, frames) in enumerate([('a', 4), ('b', 4), ('c', 1)])
+        ],
+        metainfo=dict(classes=['x', 'y', 'z'], layout='tiny'),
+    )
+
+
+@pytest.fixture
+def build(annotation, tmp_path):
+    """Builds a dataset on ``annotation`` as it is when called."""
+
+    def build(split='train', **kwargs):
+        path = tmp_path / 'data.pkl'
+        with open(path, 'wb') as file:
+            pickle.dump(annotation, file)
+        return SkeletonDataset(str(path), pipeline=[], split=split, **kwargs)
+
+    return build
+
+
+def names(dataset):
+    return [dataset.get_data_info(i)['frame_dir'] for i in range(len(dataset))]
+
+
+def test_split_is_loaded(build, annotation):
+    dataset = build()
+    assert names(dataset) == ['a', 'b']
+    assert np.array_equal(
+        dataset[1]['keypoint'], annotation['annotations'][1]['keypoint']
+    )
+    assert dataset[1]['label'] == 1 and dataset[1]['modality'] == 'Pose'
+
+
+def test_no_split_takes_all(build):
+    assert names(build(split=None)) == ['a', 'b', 'c']
+
+
+def test_metainfo_of_the_file_is_handed_over(build):
+    assert build().metainfo['classes'] == ['x', 'y', 'z']
+    assert build().metainfo['layout'] == 'tiny'
+    assert build(metainfo=dict(layout='mine')).metainfo['layout'] == 'mine'
+
+
+def test_single_frame_is_kept(build):
+    assert build(split='val')[0]['keypoint'].shape == (1, 1, 5, 3)
+
+
+def test_half_precision_is_accepted(build, annotation):
+    sample = annotation['annotations'][0]
+    sample['keypoint'] = sample['keypoint'].astype(np.float16)
+    assert build()[0]['keypoint'].dtype == np.float16
+
+
+def test_same_clips_as_the_stock_dataset(synthetic_ann_file):
+    stock, own = (
+        DATASETS.build(
+            dict(type=kind, ann_file=synthetic_ann_file, pipeline=[], split='xsub_val')
+        )
+        for kind in ('PoseDataset', 'SkeletonDataset')
+    )
+    assert len(stock) == len(own) == 60
+    for a, b in zip(stock, own, strict=True):
+        assert a.keys() == b.keys()
+        assert a['frame_dir'] == b['frame_dir']
+        assert np.array_equal(a['keypoint'], b['keypoint'])
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'convert\.py synthetic'):
+        SkeletonDataset(str(tmp_path / 'synthetic.pkl'), pipeline=[], split='xsub_val')
+
+
+def test_unknown_split_lists_the_known(build):
+    with pytest.raises(ValueError, match=r"no split 'test'.*'train', 'val'"):
+        build(split='test')
+
+
+def test_empty_split(build):
+    with pytest.raises(ValueError, match=r"split 'none' is empty.*'train': 2"):
+        build(split='none')
+
+
+def test_split_names_a_clip_without_annotation(build):
+    with pytest.raises(ValueError, match=r"'ghost' names clips .* annotation: z\."):
+        build(split='ghost')
+
+
+def test_clip_without_a_name(build, annotation):
+    del annotation['annotations'][1]['frame_dir']
+    with pytest.raises(ValueError, match=r"annotation 1 must .* 'frame_dir'"):
+        build()
+
+
+@pytest.mark.parametrize('key', ['keypoint', 'total_frames', 'label'])
+def test_missing_key_names_the_clip(build, annotation, key):
+    del annotation['annotations'][1][key]
+    with pytest.raises(ValueError, match=f"clip b: the key '{key}' is missing"):
+        build()
+
+
+def test_wrong_joint_count_for_the_config(build):
+    assert len(build(num_joints=5)) == 2
+    with pytest.raises(ValueError, match=r'clip a: 5 joints, expected 25.*num_joints='):
+        build(num_joints=25)
+
+
+def test_clips_of_different_joint_counts(build, annotation):
+    annotation['annotations'][1]['keypoint'] = np.ones((1, 4, 6, 3), np.float32)
+    with pytest.raises(ValueError, match='clip b: 6 joints, expected 5'):
+        build()
+
+
+def test_missing_person_axis(build, annotation):
+    sample = annotation['annotations'][0]
+    sample['keypoint'] = sample['keypoint'][0]
+    with pytest.raises(ValueError, match=r'clip a: .*\(4, 5, 3\).*keypoint\[None\]'):
+        build()
+
+
+@pytest.mark.parametrize('shape', [(4, 5), (1, 0, 5, 3), (0, 4, 5, 3)])
+def test_wrong_shape(build, annotation, shape):
+    annotation['annotations'][0]['keypoint'] = np.ones(shape, np.float32)
+    with pytest.raises(ValueError, match='clip a: keypoint has the shape'):
+        build()
+
+
+@pytest.mark.parametrize('keypoint', [[[[0.0]]], np.ones((1, 4, 5, 3), int)])
+def test_wrong_type(build, annotation, keypoint):
+    annotation['annotations'][0]['keypoint'] = keypoint
+    with pytest.raises(ValueError, match='clip a: keypoint must be a numpy array'):
+        build()
+
+
+def test_total_frames_must_be_those_of_the_clip(build, annotation):
+    annotation['annotations'][1]['total_frames'] = 7
+    with pytest.raises(ValueError, match=r'clip b: total_frames=7, .* 4 frames'):
+        build()
+
+
+def test_score_of_another_shape(build, annotation):
+    annotation['annotations'][1]['keypoint_score'] = np.ones((4, 5))
+    with pytest.raises(ValueError, match=r'clip b: keypoint_score .*\(1, 4, 5\)'):
+        build()
+
+
+@pytest.mark.parametrize('label', [-1, 'x', 1.0, None])
+def test_wrong_label(build, annotation, label):
+    annotation['annotations'][1]['label'] = label
+    with pytest.raises(ValueError, match='clip b: label='):
+        build()
+
+
+def test_label_beyond_the_classes(build, annotation):
+    annotation['annotations'][1]['label'] = 3
+    with pytest.raises(ValueError, match=r'clip b: label=3.* 3 classes'):
+        build()
+
+
+def test_multi_class_labels(build, annotation):
+    annotation['annotations'][1]['label'] = [0, 2]
+    dataset = build(multi_class=True, num_classes=3)
+    assert dataset.get_data_info(1)['label'].tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf])
+def test_non_finite_joints_are_an_error(build, annotation, value):
+    annotation['annotations'][1]['keypoint'][0, 2, 3, 1] = value
+    with pytest.raises(ValueError, match=r"1 clips .*: b\..*non_finite='zero'"):
+        build()
+
+
+def test_non_finite_joints_as_dropped_joints(build, annotation):
+    keypoint = annotation['annotations'][1]['keypoint']
+    before = keypoint.copy()
+    keypoint[0, 2, 3, 1] = np.nan
+    after = build(non_finite='zero')[1]['keypoint']
+    assert (after[0, 2, 3] == 0).all()
+    before[0, 2, 3] = 0
+    assert np.array_equal(after, before)
+
+
+def test_unknown_non_finite(build):
+    with pytest.raises(ValueError, match="non_finite='drop'"):
+        build(non_finite='drop')
+
+
+def test_zero_clip_is_left_out_of_training_with_a_warning(build, annotation):
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    annotation['annotations'][0]['keypoint'][:] = 0
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    try:
+        assert names(build()) == ['b']
+        warned = [r.getMessage() for r in records if r.levelname == 'WARNING']
+        assert len(warned) == 1 and '1 clips' in warned[0] and ': a.' in warned[0]
+        assert names(build(test_mode=True)) == ['a', 'b']
+    finally:
+        logger.removeHandler(handler)
+
+
+def test_only_zero_clips(build, annotation):
+    for sample in annotation['annotations']:
+        sample['keypoint'][:] = 0
+    with pytest.raises(ValueError, match='no clip is left'):
+        build()
+
+
+def test_valid_ratio_of_the_stock_dataset(build, annotation):
+    for sample, valid in zip(annotation['annotations'], (4, 1, 1), strict=True):
+        sample['valid'] = {0.5: valid}
+        sample['box_score'] = np.ones(sample['total_frames'])
+    assert names(build(valid_ratio=0.5, box_thr=0.5)) == ['a']
+
+
+def test_data_prefix_of_the_stock_dataset(build, annotation, tmp_path):
+    assert names(build(data_prefix=dict(video='videos'))) == ['videos/a', 'videos/b']
+    for sample in annotation['annotations']:
+        content = dict(keypoint=sample.pop('keypoint'))
+        with open(tmp_path / f'{sample["frame_dir"]}.pkl', 'wb') as file:
+            pickle.dump(content, file)
+    dataset = build(data_prefix=dict(skeleton=str(tmp_path)))
+    assert dataset[0]['keypoint'].shape == (1, 4, 5, 3)
+
+
+def test_file_of_save_annotation(annotation, tmp_path):
+    save_annotation(annotation, tmp_path / 'a.pkl')
+    assert len(SkeletonDataset(str(tmp_path / 'a.pkl'), [], split='train')) == 2

@@ -1,0 +1,75 @@
+"""Converts skeleton data to an annotation file for PoseDataset.
+
+python tools/data/convert.py FORMAT SOURCE OUT [--strict]
+python tools/data/convert.py synthetic OUT [--seed 0]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from fdmae_mm.datasets.annotation import save_annotation
+from fdmae_mm.datasets.converters import CONVERTERS, convert, summarize
+from fdmae_mm.datasets.synthetic import make_synthetic
+
+
+def _pickle(path: str) -> str:
+    """Refuses a wrong name before the work is done, and not after it."""
+    if not path.endswith('.pkl'):
+        raise argparse.ArgumentTypeError(f'{path} must end in .pkl')
+    return path
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    formats = parser.add_subparsers(dest='format', metavar='FORMAT', required=True)
+    synthetic = formats.add_parser('synthetic', help='make the embedded synthetic set')
+    synthetic.add_argument('--seed', type=int, default=0)
+    synthetic.add_argument('--subjects', type=int, default=12)
+    synthetic.add_argument('--repetitions', type=int, default=2)
+    for name, converter in CONVERTERS.items():
+        sub = formats.add_parser(name, help=converter.source)
+        sub.add_argument(
+            'source', metavar='SOURCE', help=f'archive or folder with {converter.files}'
+        )
+        sub.add_argument(
+            '--strict', action='store_true', help='stop at the first bad file'
+        )
+    for sub in formats.choices.values():
+        sub.add_argument(
+            'out', metavar='OUT', type=_pickle, help='annotation file (.pkl) to write'
+        )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Converts, writes, and prints what was written.
+
+    Args:
+        argv: Arguments without the program's name. Defaults to the command line.
+
+    Returns:
+        Exit status: 0, or 1 where nothing was written.
+    """
+    args = parse_args(argv)
+    try:
+        if args.format == 'synthetic':
+            annotation = make_synthetic(args.seed, args.subjects, args.repetitions)
+            skipped = []
+        else:
+            converter = CONVERTERS[args.format]()
+            annotation, skipped = convert(converter, args.source, args.strict)
+        save_annotation(annotation, args.out)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(summarize(annotation, skipped))
+    print(f'written:   {args.out}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
