@@ -27,7 +27,7 @@ test_view = [
 ]
 pack = [dict(type='PackActionInputs', meta_keys=('frame_dir',))]
 
-num_classes = 16
+num_classes = 20
 source = dict(type='SkeletonDataset', ann_file='data/synthetic.pkl', num_joints=25)
 train_dataloader = dict(
     batch_size=64,
