@@ -20,7 +20,6 @@ import mmengine.optim.optimizer.amp_optimizer_wrapper as amp_module
 import numpy as np
 import pytest
 import torch
-from mmengine.dist import init_dist
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel, MMDistributedDataParallel
 from mmengine.registry import init_default_scope
@@ -40,13 +39,13 @@ def with_gpu(monkeypatch):
     monkeypatch.setattr(compat, 'get_device', lambda: 'cuda')
 
 
-def run_python(code, missing):
+def run_python(code, missing, **environment):
     """Run code in a new process in which some modules cannot be imported."""
     hide = f'import sys; sys.modules.update(dict.fromkeys({missing!r}))\n'
     return subprocess.run(
         [sys.executable, '-W', 'ignore', '-c', hide + textwrap.dedent(code)],
         cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        env={**os.environ, 'PYTHONPATH': str(ROOT), **environment},
         capture_output=True,
         text=True,
     )
@@ -80,21 +79,38 @@ def test_missing_mmcv_says_what_to_install():
 
 
 @pytest.fixture(scope='module')
-def bare_process():
-    """What a process without importlib_metadata and pkg_resources sees."""
+def fresh_process():
+    """What a process without importlib_metadata and pkg_resources sees.
+
+    It also holds the process group, which would outlive its test here.
+    """
     code = """
         import json
         import mmengine
+        import torch
         from mmengine.config import Config
-        from mmengine.utils import get_installed_path, is_installed
+        from mmengine.dist import init_dist
+        from mmengine.model import MMDistributedDataParallel
         from fdmae_mm import compat
         from mmaction.utils.dependency import satisfy_requirement
 
-        def attempt(function, *args):
+        def attempt(function, *args, **kwargs):
             try:
-                return function(*args)
+                return function(*args, **kwargs)
             except Exception as error:
                 return repr(error)
+
+        def launch():
+            init_dist('pytorch', backend='nccl')
+            return torch.distributed.get_backend()
+
+        def wrap():
+            if not torch.distributed.is_initialized():
+                torch.distributed.init_process_group(
+                    'gloo', store=torch.distributed.HashStore(), rank=0, world_size=1)
+            model = MMDistributedDataParallel(
+                torch.nn.Linear(1, 1), device_ids=[0], find_unused_parameters=True)
+            return [model.device_ids, model.find_unused_parameters]
 
         print(json.dumps(dict(
             applied=list(compat.APPLIED),
@@ -109,16 +125,29 @@ def bare_process():
             base=attempt(lambda: Config.fromstring(
                 "_base_ = 'mmaction::_base_/default_runtime.py'", '.py'
             ).default_scope),
-        )))
+            backend=attempt(launch),
+            wrapped=attempt(wrap),
+        )), flush=True)
+        torch.distributed.destroy_process_group()
         """
-    result = run_python(code, missing=['importlib_metadata', 'pkg_resources'])
-    assert result.returncode == 0, result.stderr
+    store = torch.distributed.TCPStore('127.0.0.1', 0, is_master=True)
+    result = run_python(
+        code,
+        missing=['importlib_metadata', 'pkg_resources'],
+        RANK='0',
+        LOCAL_RANK='0',
+        WORLD_SIZE='1',
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(store.port),
+        TORCHELASTIC_USE_AGENT_STORE='True',  # join that store, open none
+    )
+    assert result.stdout, result.stderr
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def test_importlib_metadata_is_aliased(bare_process):
-    assert 'alias_importlib_metadata' in bare_process['applied']
-    assert bare_process['satisfied'] == [True, False]
+def test_importlib_metadata_is_aliased(fresh_process):
+    assert 'alias_importlib_metadata' in fresh_process['applied']
+    assert fresh_process['satisfied'] == [True, False]
 
 
 def test_importlib_metadata_is_left_alone_where_installed(monkeypatch):
@@ -129,19 +158,19 @@ def test_importlib_metadata_is_left_alone_where_installed(monkeypatch):
     assert sys.modules['importlib_metadata'] is backport
 
 
-def test_packages_are_found_without_pkg_resources(bare_process):
+def test_packages_are_found_without_pkg_resources(fresh_process):
     import mmaction
 
     folder = str(Path(mmaction.__file__).parent)
-    assert 'replace_pkg_resources' in bare_process['applied']
-    assert bare_process['installed'] == [True, True, False]
-    assert bare_process['distribution_path'] == folder
-    assert bare_process['module_path'] == folder
-    assert 'PackageNotFoundError' in bare_process['unknown']
+    assert 'replace_pkg_resources' in fresh_process['applied']
+    assert fresh_process['installed'] == [True, True, False]
+    assert fresh_process['distribution_path'] == folder
+    assert fresh_process['module_path'] == folder
+    assert 'PackageNotFoundError' in fresh_process['unknown']
 
 
-def test_configs_inherit_from_mmaction_without_pkg_resources(bare_process):
-    assert bare_process['base'] == 'mmaction'
+def test_configs_inherit_from_mmaction_without_pkg_resources(fresh_process):
+    assert fresh_process['base'] == 'mmaction'
 
 
 def test_package_utils_are_left_alone_where_pkg_resources_exists(monkeypatch):
@@ -496,40 +525,15 @@ def test_head_that_takes_bfloat16_is_left_alone(monkeypatch):
 
 
 @without_gpu
-def test_pytorch_launcher_uses_gloo_for_nccl(monkeypatch):
-    rendezvous = torch.distributed.TCPStore('127.0.0.1', 0, is_master=True)
-    environment = dict(
-        RANK=0,
-        LOCAL_RANK=0,
-        WORLD_SIZE=1,
-        MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=rendezvous.port,
-        TORCHELASTIC_USE_AGENT_STORE=True,  # join the store instead of opening one
-    )
-    for name, value in environment.items():
-        monkeypatch.setenv(name, str(value))
-    # init_dist would set it to spawn for the rest of this process.
-    monkeypatch.setattr(torch.multiprocessing, 'get_start_method', lambda **_: 'fork')
-    init_dist('pytorch', backend='nccl')
-    try:
-        assert torch.distributed.get_backend() == 'gloo'
-    finally:
-        torch.distributed.destroy_process_group()
+def test_pytorch_launcher_uses_gloo_for_nccl(fresh_process):
+    assert fresh_process['backend'] == 'gloo'
 
 
 @without_gpu
-def test_model_on_the_cpu_is_wrapped_despite_device_ids():
-    torch.distributed.init_process_group(
-        'gloo', store=torch.distributed.HashStore(), rank=0, world_size=1
-    )
-    try:
-        model = MMDistributedDataParallel(
-            Line(), device_ids=[0], broadcast_buffers=False
-        )
-        assert model.device_ids is None
-        assert not model.broadcast_buffers
-    finally:
-        torch.distributed.destroy_process_group()
+def test_model_on_the_cpu_is_wrapped_despite_device_ids(fresh_process):
+    device_ids, find_unused_parameters = fresh_process['wrapped']
+    assert device_ids is None
+    assert find_unused_parameters is True
 
 
 def test_distributed_training_is_left_alone_with_a_gpu(with_gpu):

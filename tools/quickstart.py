@@ -15,8 +15,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from fdmae_mm.datasets.converters.command import main as convert
+from fdmae_mm.datasets.annotation import save_annotation
+from fdmae_mm.datasets.converters import NWUCLAConverter, convert, summarize
 from fdmae_mm.datasets.layouts import get_layout
+from fdmae_mm.datasets.synthetic import make_synthetic
 from fdmae_mm.evaluation import (
     extract_features,
     linear_probe_accuracy,
@@ -48,14 +50,16 @@ def main() -> None:
     work_dir = Path(args.work_dir)
     if args.data:
         name = 'nw-ucla_small'
-        convert(['nw_ucla', args.data, 'data/nw_ucla.pkl'])
+        annotation, skipped = convert(NWUCLAConverter(), args.data)
     else:
         name = 'synthetic'
-        convert(['synthetic', 'data/synthetic.pkl'])
+        annotation, skipped = make_synthetic(), []
     pretrain = load(f'fdmae_{name}.py', work_dir / 'pretrain', args.seed)
     finetune = load(
         f'benchmarks/finetune/finetune_{name}.py', work_dir / 'finetune', args.seed
     )
+    save_annotation(annotation, finetune.source.ann_file)
+    print(summarize(annotation, skipped))
     init_default_scope('mmaction')
     train, test = (
         list(Runner.build_dataloader(finetune[loader], seed=args.seed))

@@ -1,0 +1,236 @@
+"""Life of a training: the command line on real configs, made tiny."""
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+
+from fdmae_mm.apis import test as run_test
+from fdmae_mm.apis import train
+from fdmae_mm.datasets.annotation import load_annotation, save_annotation
+from mmaction.registry import HOOKS
+
+PRETRAIN = 'fdmae_synthetic.py'
+EPOCHS = 'train_cfg.max_epochs={}'.format
+
+
+@HOOKS.register_module()
+class KillAt(Hook):
+    """Ends the process, as far as the runner can tell, before an iteration."""
+
+    def __init__(self, iteration):
+        self.iteration = iteration
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.iteration:
+            raise KeyboardInterrupt
+
+
+@HOOKS.register_module()
+class Poison(KillAt):
+    """Turns a weight into NaN before an iteration."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.iteration:
+            with torch.no_grad():
+                runner.model.heads['frequency'].project['8'].bias.fill_(float('nan'))
+
+
+def hooks(hook):
+    return f"custom_hooks = [dict(type='EMATeacherHook'), {hook}]\n"
+
+
+def checkpoint(config, epoch):
+    # PyTorch's safe default, with the allow-list of compat: nothing else may be inside.
+    path = Path(config).with_suffix('') / f'epoch_{epoch}.pth'
+    return torch.load(path, weights_only=True)
+
+
+def scalars(config):
+    (log,) = Path(config).with_suffix('').glob('*/vis_data/scalars.json')
+    return log.read_text()
+
+
+def assert_equal(a, b, path=''):
+    assert type(a) is type(b), path
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), path
+        for key in a:
+            assert_equal(a[key], b[key], f'{path}.{key}')
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b), path
+        for i, pair in enumerate(zip(a, b, strict=True)):
+            assert_equal(*pair, f'{path}[{i}]')
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), path
+    else:
+        assert a == b, path
+
+
+@pytest.fixture
+def pretrained(tiny_config):
+    config = tiny_config(PRETRAIN, 'pretrained')
+    train([config, '--cfg-options', EPOCHS(1)])
+    return str(Path(config).with_suffix('') / 'epoch_1.pth')
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_a_killed_run_is_resumed_bit_for_bit(tiny_config, workers):
+    options = ['--cfg-options', EPOCHS(3), f'train_dataloader.num_workers={workers}']
+    whole = tiny_config(PRETRAIN, 'whole')
+    train([whole, *options])
+    killed = tiny_config(PRETRAIN, 'killed', hooks("dict(type='KillAt', iteration=3)"))
+    with pytest.raises(KeyboardInterrupt):
+        train([killed, *options])
+    Path(killed).write_text(Path(killed).read_text().replace('iteration=3', 'iteration=-1'))
+    train([killed, *options, '--resume'])
+    a, b = checkpoint(whole, 3), checkpoint(killed, 3)
+    for part in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert_equal(a[part], b[part], part)
+    # The test can only see a difference if something moves.
+    names = set(a['state_dict'])
+    assert any('teacher' in n for n in names) and any(n.endswith('.power') for n in names)
+    assert not torch.equal(
+        a['state_dict']['heads.frequency.criteria.8.power'],
+        checkpoint(whole, 2)['state_dict']['heads.frequency.criteria.8.power'],
+    )
+
+
+def test_epochs_differ_in_crops_and_masks(tiny_config):
+    config = tiny_config(PRETRAIN, 'still', "optim_wrapper = dict(optimizer=dict(lr=0.0))\n")
+    train([config, '--cfg-options', EPOCHS(2), 'train_dataloader.num_workers=1'])
+    lines = scalars(config).splitlines()
+    assert len(lines) == 4  # two epochs of two iterations, the same weights throughout
+    losses = {line.split('"loss_time": ')[1].split(',')[0] for line in lines}
+    assert len(losses) == 4
+
+
+def test_mixed_precision_trains_saves_and_resumes(tiny_config):
+    config = tiny_config(PRETRAIN)
+    train([config, '--amp', '--cfg-options', EPOCHS(1)])
+    train([config, '--amp', '--resume', '--cfg-options', EPOCHS(2)])
+    weights = checkpoint(config, 2)['state_dict']
+    assert all(v.isfinite().all() for v in weights.values())
+    assert weights['backbone.blocks.0.attn.qkv.weight'].dtype == torch.float32
+
+
+def test_accumulation_clipping_and_what_the_log_holds(tiny_config):
+    backends = [dict(type=f'{name}VisBackend') for name in ('Local', 'Tensorboard')]
+    config = tiny_config(PRETRAIN, extra=f'visualizer = dict(vis_backends={backends})')
+    options = ['optim_wrapper.accumulative_counts=2', 'optim_wrapper.clip_grad.max_norm=1.']
+    train([config, '--cfg-options', EPOCHS(1), *options])
+    logged = scalars(config)
+    for name in (
+        'loss_time',
+        'loss_frequency',
+        'loss_momentum',
+        'frequency_w32_band0',
+        'frequency_w16_band1',
+        'frequency_w8_band2',
+        'masked_share',
+        'grad_norm',
+        'teacher_momentum',
+    ):
+        assert f'"{name}"' in logged, name
+    # Two iterations, one optimizer step.
+    assert logged.count('"teacher_momentum"') == 1
+    assert list(Path(config).with_suffix('').glob('*/vis_data/events.out.tfevents.*'))
+
+
+def test_learning_rate_scales_with_the_batch(tiny_config):
+    config = tiny_config(PRETRAIN, extra='param_scheduler = []\n')
+    train([config, '--auto-scale-lr', '--cfg-options', EPOCHS(1)])
+    (group, *_) = checkpoint(config, 1)['optimizer']['param_groups']
+    assert group['lr'] == pytest.approx(2e-3 * 8 / 64)
+
+
+def test_a_nan_stops_the_run_and_the_last_checkpoint_stays(tiny_config):
+    config = tiny_config(PRETRAIN, extra=hooks("dict(type='Poison', iteration=3)"))
+    with pytest.raises(FloatingPointError) as error:
+        train([config, '--cfg-options', EPOCHS(3)])
+    message = str(error.value)
+    assert 'Iteration 4' in message
+    assert 'loss_frequency' in message
+    assert 'S001C' in message  # names of the samples
+    assert 'epoch_1.pth' in message
+    assert not (Path(config).with_suffix('') / 'epoch_2.pth').exists()
+    weights = checkpoint(config, 1)['state_dict']
+    assert all(v.isfinite().all() for v in weights.values())
+
+
+def test_seed_and_work_dir_of_the_command_line(tiny_config, tmp_path):
+    config = tiny_config(PRETRAIN)
+    weights = []
+    for seed in ('1', '2', '1'):
+        folder = tmp_path / f'run{len(weights)}'
+        train([config, '--seed', seed, '--work-dir', str(folder), '--cfg-options', EPOCHS(1)])
+        weights.append(torch.load(folder / 'epoch_1.pth')['state_dict'])
+    assert_equal(weights[0], weights[2])
+    assert not torch.equal(*(w['backbone.joint_table'] for w in weights[:2]))
+
+
+@pytest.mark.parametrize('protocol', ['linear', 'finetune'])
+def test_probe_of_pretrained_weights(tiny_config, pretrained, tmp_path, protocol):
+    config = tiny_config(f'benchmarks/{protocol}/{protocol}_synthetic.py')
+    load = f'model.backbone.init_cfg.checkpoint={pretrained}'
+    frozen = 'model.backbone.frozen_stages=1'
+    train([config, '--cfg-options', EPOCHS(1), load] + [frozen] * (protocol == 'linear'))
+    trained = checkpoint(config, 1)['state_dict']
+    given = torch.load(pretrained)['state_dict']
+    same = torch.equal(trained['backbone.joint_table'], given['backbone.joint_table'])
+    assert same == (protocol == 'linear')
+    dump = tmp_path / 'scores.pkl'
+    path = str(Path(config).with_suffix('') / 'epoch_1.pth')
+    options = ['--cfg-options', frozen] if protocol == 'linear' else []
+    metrics = run_test([config, path, '--dump', str(dump), *options])
+    assert 0 <= metrics['acc/top1'] <= 1
+    assert len(pickle.loads(dump.read_bytes())) == 16
+
+
+def test_knn_takes_a_pretraining_checkpoint(tiny_config, pretrained):
+    config = tiny_config('benchmarks/knn/knn_synthetic.py')
+    metrics = run_test([config, pretrained])
+    assert 0 <= metrics['acc/top1'] <= 1
+
+
+def test_a_head_that_was_never_trained_is_an_error(tiny_config, pretrained):
+    config = tiny_config('benchmarks/linear/linear_synthetic.py')
+    with pytest.raises(RuntimeError, match='has no weights for cls_head') as error:
+        run_test([config, pretrained, '--cfg-options', 'model.backbone.frozen_stages=1'])
+    assert 'configs/benchmarks/knn' in str(error.value)
+
+
+def test_a_pretraining_config_cannot_be_tested(tiny_config, pretrained):
+    with pytest.raises(ValueError, match='has no test_dataloader: it is a pre-training'):
+        run_test([tiny_config(PRETRAIN), pretrained])
+
+
+def test_predictions_are_dumped_to_a_pickle(tiny_config):
+    with pytest.raises(ValueError, match=r'scores.csv: predictions are written to a .pkl'):
+        run_test([tiny_config('benchmarks/knn/knn_synthetic.py'), 'x', '--dump', 'scores.csv'])
+
+
+def test_a_typo_in_the_config_is_an_error(tiny_config):
+    with pytest.raises(TypeError, match='mometum'):
+        train([tiny_config(PRETRAIN), '--cfg-options', 'custom_hooks.0.mometum=0.1'])
+
+
+def test_missing_ntu_data_name_their_source(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = Path(__file__).parents[2] / 'configs' / 'fdmae_ntu60.py'
+    with pytest.raises(FileNotFoundError, match='data/ntu60_3d.pkl') as error:
+        train([str(config), '--work-dir', str(tmp_path / 'work')])
+    assert 'mmaction' in str(error.value)
+
+
+def test_a_set_with_other_joints_is_refused(tiny_config, synthetic_ann_file, tmp_path):
+    annotation = load_annotation(synthetic_ann_file)
+    for item in annotation['annotations']:
+        item['keypoint'] = item['keypoint'][:, :, :20]
+    path = tmp_path / 'twenty.pkl'
+    save_annotation(annotation, path)
+    where = f'train_dataloader.dataset.dataset.ann_file={path}'
+    with pytest.raises(ValueError, match='num_joints'):
+        train([tiny_config(PRETRAIN), '--cfg-options', where])
