@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from fdmae_mm.datasets.annotation import save_annotation
-from mmaction.registry import MODELS
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(

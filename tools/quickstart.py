@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import torch
+from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
@@ -26,7 +27,6 @@ from fdmae_mm.evaluation import (
 )
 from fdmae_mm.models import SkeletonMAE
 from fdmae_mm.visualization import draw_reconstruction
-from mmaction.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
 ROWS = {

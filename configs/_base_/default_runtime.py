@@ -22,9 +22,7 @@ env_cfg = dict(
 log_processor = dict(type='LogProcessor', window_size=20, by_epoch=True)
 
 # TensorBoard: add dict(type='TensorboardVisBackend').
-visualizer = dict(
-    type='ActionVisualizer', vis_backends=[dict(type='LocalVisBackend')]
-)
+visualizer = dict(type='ActionVisualizer', vis_backends=[dict(type='LocalVisBackend')])
 
 log_level = 'INFO'
 load_from = None

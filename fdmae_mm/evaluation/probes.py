@@ -4,9 +4,8 @@ from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from mmaction.models.recognizers import BaseRecognizer
+from torch import Tensor, nn
 
 from ..models.heads.classification import pool
 

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmaction.structures import ActionDataSample
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 
@@ -14,7 +15,6 @@ from fdmae_mm.engine import (
     NonFiniteLossHook,
 )
 from fdmae_mm.models import KNNHead
-from mmaction.structures import ActionDataSample
 
 
 class Student(torch.nn.Module):
@@ -104,9 +104,14 @@ def draws(seed, epoch, rank=0, monkeypatch=None):
 def test_randomness_is_a_function_of_seed_rank_and_epoch(monkeypatch):
     first = draws(0, 3, monkeypatch=monkeypatch)
     assert draws(0, 3, monkeypatch=monkeypatch) == first
-    for other in (dict(seed=1, epoch=3), dict(seed=0, epoch=4), dict(seed=0, epoch=3, rank=1)):
+    for other in (
+        dict(seed=1, epoch=3),
+        dict(seed=0, epoch=4),
+        dict(seed=0, epoch=3, rank=1),
+    ):
         assert all(
-            a != b for a, b in zip(draws(**other, monkeypatch=monkeypatch), first, strict=True)
+            a != b
+            for a, b in zip(draws(**other, monkeypatch=monkeypatch), first, strict=True)
         )
 
 
@@ -124,7 +129,9 @@ def test_a_nan_names_iteration_term_samples_and_checkpoint():
     samples = [ActionDataSample(metainfo=dict(frame_dir=n)) for n in ('a01', 'a02')]
     runner = SimpleNamespace(iter=11, message_hub=hub)
     with pytest.raises(FloatingPointError) as error:
-        NonFiniteLossHook().after_train_iter(runner, 0, dict(data_samples=samples), values)
+        NonFiniteLossHook().after_train_iter(
+            runner, 0, dict(data_samples=samples), values
+        )
     message = str(error.value)
     for part in ('Iteration 12', 'loss_frequency', 'a01, a02', 'epoch_4.pth'):
         assert part in message
@@ -146,7 +153,9 @@ def test_untrained_weights_are_not_tested():
     weights = {k: v for k, v in model.state_dict().items() if k.startswith('backbone')}
     hook.after_load_checkpoint(runner, dict(state_dict=weights))
     for check in (hook.before_test, hook.before_val):
-        with pytest.raises(RuntimeError, match=r'pretrained.pth has no weights for cls_head'):
+        with pytest.raises(
+            RuntimeError, match=r'pretrained.pth has no weights for cls_head'
+        ):
             check(runner)
     hook.before_train(runner)
     hook.before_val(runner)  # trained by now
@@ -176,7 +185,10 @@ class Encoder(torch.nn.Module):
 
 def test_the_bank_holds_every_clip_with_its_label():
     samples = [ActionDataSample().set_gt_label(i) for i in (2, 1)]
-    inputs = [torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([[-3.0, 0.0], [0.0, -1.0]])]
+    inputs = [
+        torch.tensor([[1.0, 0.0], [0.0, 2.0]]),
+        torch.tensor([[-3.0, 0.0], [0.0, -1.0]]),
+    ]
     hook = FeatureBankHook([dict(inputs=inputs, data_samples=samples)])
     model = Encoder()
     hook.before_test(SimpleNamespace(model=model, logger=logging.getLogger()))

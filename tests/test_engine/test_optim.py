@@ -27,7 +27,9 @@ def test_learning_rate_falls_by_layer_and_norms_do_not_decay():
     )
     model.cls_head = FinetuneHead(2, 8, num_joints=3, hidden_dims=4)
     constructor = SkeletonLayerDecayConstructor(
-        dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.1)),
+        dict(
+            type='OptimWrapper', optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.1)
+        ),
         paramwise_cfg=dict(layer_decay_rate=0.5),
     )
     groups = constructor(model).optimizer.param_groups

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmaction.structures import ActionDataSample
 
 from fdmae_mm.models import (
     FinetuneHead,
@@ -8,7 +9,6 @@ from fdmae_mm.models import (
     MomentumHead,
     WindowHead,
 )
-from mmaction.structures import ActionDataSample
 
 EDGES = (0, 1 / 16, 1 / 8, 1 / 2)
 

@@ -2,10 +2,10 @@ import copy
 
 import pytest
 import torch
-
-from fdmae_mm.models import FDMAE
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+
+from fdmae_mm.models import FDMAE
 
 BACKBONE = dict(
     type='SkeletonTransformer',

@@ -18,7 +18,8 @@ def tiny_config(tmp_path, synthetic_ann_file):
         lines = [
             f'_base_ = {str(CONFIGS / base)!r}',
             f'work_dir = {str(tmp_path / name)!r}',
-            'default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=1))',
+            'default_hooks = dict(logger=dict(interval=1), '
+            'checkpoint=dict(interval=1))',
         ]
         if base.startswith('benchmarks'):
             lines += [

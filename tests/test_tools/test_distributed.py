@@ -68,7 +68,9 @@ def test_two_processes_agree(tiny_config, tmp_path):
         f"dict(type='RankDump', folder={str(tmp_path)!r})]\n",
     )
     options = ['train_cfg.max_epochs=2', 'train_dataloader.batch_size=4']
-    done = run('dist_train.sh', config, 2, '--cfg-options', *options, path=str(tmp_path))
+    done = run(
+        'dist_train.sh', config, 2, '--cfg-options', *options, path=str(tmp_path)
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     a, b = (torch.load(tmp_path / f'rank{rank}.pth') for rank in (0, 1))
     assert set(a['names']).isdisjoint(b['names'])  # so agreement is not by chance

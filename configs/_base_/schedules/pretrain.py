@@ -1,4 +1,4 @@
-"""Pre-training of MAMP: AdamW, 400 epochs of which 20 warm up, a global batch of 128."""
+"""Pre-training of MAMP: AdamW, 400 epochs 20 of warm-up, 128 clips a step."""
 
 optim_wrapper = dict(
     type='OptimWrapper',

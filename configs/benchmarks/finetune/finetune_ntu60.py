@@ -1,7 +1,7 @@
 """Fine-tuning, NTU RGB+D 60 cross-subject: the whole encoder with the head of MAMP.
 
     python tools/train.py configs/benchmarks/finetune/finetune_ntu60.py \
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/fdmae_ntu60/epoch_400.pth
+        --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 
 _base_ = [

@@ -1,7 +1,7 @@
 """Fine-tuning, NW-UCLA cross-view: the whole encoder with the head of MAMP.
 
     python tools/train.py configs/benchmarks/finetune/finetune_nw-ucla.py \
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/fdmae_nw-ucla/epoch_400.pth
+        --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 
 _base_ = [

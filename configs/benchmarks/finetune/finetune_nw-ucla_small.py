@@ -1,7 +1,7 @@
 """Fine-tuning, NW-UCLA cross-view: the whole encoder with the head of MAMP.
 
     python tools/train.py configs/benchmarks/finetune/finetune_nw-ucla_small.py \
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/fdmae_nw-ucla_small/epoch_30.pth
+        --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 
 _base_ = [

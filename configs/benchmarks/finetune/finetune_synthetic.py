@@ -1,7 +1,7 @@
 """Fine-tuning, the synthetic set, cross-view: the whole encoder with the head of MAMP.
 
     python tools/train.py configs/benchmarks/finetune/finetune_synthetic.py \
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/fdmae_synthetic/epoch_30.pth
+        --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 
 _base_ = [

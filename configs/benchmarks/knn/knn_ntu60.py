@@ -1,6 +1,7 @@
 """k-NN on frozen features, NTU RGB+D 60 cross-subject, 1 neighbour by cosine.
 
-python tools/test.py configs/benchmarks/knn/knn_ntu60.py work_dirs/fdmae_ntu60/epoch_400.pth
+    python tools/test.py configs/benchmarks/knn/knn_ntu60.py \
+        CHECKPOINT
 """
 
 _base_ = [

@@ -1,6 +1,7 @@
 """k-NN on frozen features, NW-UCLA cross-view, 1 neighbour by cosine.
 
-python tools/test.py configs/benchmarks/knn/knn_nw-ucla.py work_dirs/fdmae_nw-ucla/epoch_400.pth
+    python tools/test.py configs/benchmarks/knn/knn_nw-ucla.py \
+        CHECKPOINT
 """
 
 _base_ = [

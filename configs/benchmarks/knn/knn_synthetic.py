@@ -1,6 +1,7 @@
 """k-NN on frozen features, the synthetic set, cross-view, 1 neighbour by cosine.
 
-python tools/test.py configs/benchmarks/knn/knn_synthetic.py work_dirs/fdmae_synthetic/epoch_30.pth
+    python tools/test.py configs/benchmarks/knn/knn_synthetic.py \
+        CHECKPOINT
 """
 
 _base_ = [

@@ -1,7 +1,7 @@
 """Linear probe, NTU RGB+D 60 cross-subject: frozen encoder, batch norm, one layer.
 
     python tools/train.py configs/benchmarks/linear/linear_ntu60.py \
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/fdmae_ntu60/epoch_400.pth
+        --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 
 _base_ = [

@@ -1,7 +1,7 @@
 """Linear probe, NW-UCLA cross-view: frozen encoder, batch norm, one layer.
 
     python tools/train.py configs/benchmarks/linear/linear_nw-ucla.py \
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/fdmae_nw-ucla/epoch_400.pth
+        --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 
 _base_ = [

@@ -1,7 +1,7 @@
 """Linear probe, the synthetic set, cross-view: frozen encoder, batch norm, one layer.
 
     python tools/train.py configs/benchmarks/linear/linear_synthetic.py \
-        --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/fdmae_synthetic/epoch_30.pth
+        --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 
 _base_ = [

@@ -1,11 +1,10 @@
 import math
 
+from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch.optim import Optimizer
-
-from mmaction.registry import HOOKS
 
 
 @HOOKS.register_module()
@@ -69,6 +68,6 @@ class EMATeacherHook(Hook):
         self._stepped = found_inf is None or not bool(found_inf)
 
 
-def unwrap(runner: Runner):  # noqa: ANN201
+def unwrap(runner: Runner):
     """The runner's model without its wrapper for distributed training."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -2,12 +2,11 @@ import random
 
 import numpy as np
 import torch
+from mmaction.registry import HOOKS
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import FUNCTIONS
 from mmengine.runner import Runner
-
-from mmaction.registry import HOOKS
 
 
 @HOOKS.register_module()

@@ -1,9 +1,8 @@
 import torch
+from mmaction.registry import HOOKS
 from mmengine.dist import all_gather
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-
-from mmaction.registry import HOOKS
 
 from .ema_teacher_hook import unwrap
 

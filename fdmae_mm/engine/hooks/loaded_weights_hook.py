@@ -1,7 +1,6 @@
+from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-
-from mmaction.registry import HOOKS
 
 from .ema_teacher_hook import unwrap
 
@@ -42,9 +41,9 @@ class LoadedWeightsHook(Hook):
             raise RuntimeError(
                 f'{self._source} has no weights for {some}'
                 f'{", ..." if len(self._missing) > 4 else ""} '
-                f'({len(self._missing)} in all), so a test would print a random number. '
-                f'A pre-training checkpoint has no trained head: train one with a config '
-                f'of configs/benchmarks/linear or finetune '
-                f'(--cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT), or test '
-                f'it as it is with configs/benchmarks/knn.'
+                f'({len(self._missing)} in all), so a test would print a random '
+                f'number. A pre-training checkpoint has no trained head: train one with '
+                f'a config of configs/benchmarks/linear or finetune (--cfg-options '
+                f'model.backbone.init_cfg.checkpoint=CHECKPOINT), or test it as it is '
+                f'with configs/benchmarks/knn.'
             )

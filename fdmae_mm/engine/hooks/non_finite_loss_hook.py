@@ -1,9 +1,8 @@
 import math
 
+from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-
-from mmaction.registry import HOOKS
 
 
 @HOOKS.register_module()
@@ -35,6 +34,6 @@ class NonFiniteLossHook(Hook):
         last = runner.message_hub.get_info('last_ckpt')
         raise FloatingPointError(
             f'Iteration {runner.iter + 1}: {terms}. Samples of the batch: '
-            f'{", ".join(map(str, names))}. Look for broken coordinates in them, or lower '
-            f'the learning rate or clip gradients. Last good checkpoint: {last}.'
+            f'{", ".join(map(str, names))}. Look for broken coordinates in them, or '
+            f'lower the learning rate, or clip gradients. Last good checkpoint: {last}.'
         )

@@ -1,8 +1,7 @@
 import torch
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-
-from mmaction.registry import MODELS
 
 from ..layers import (
     TransformerBlock,
@@ -65,7 +64,8 @@ class SkeletonTransformer(BaseModule):
         super().__init__(init_cfg=init_cfg)
         if clip_len % t_patch_size:
             raise ValueError(
-                f'clip_len={clip_len} must be a multiple of t_patch_size={t_patch_size}.'
+                f'clip_len={clip_len} must be a multiple of '
+                f't_patch_size={t_patch_size}.'
             )
         if not -1 <= frozen_stages <= depth:
             raise ValueError(
@@ -195,8 +195,8 @@ class SkeletonTransformer(BaseModule):
             if loaded.shape != value.shape:
                 raise ValueError(
                     f'{prefix}{name} has shape {tuple(loaded.shape)} in the checkpoint '
-                    f'and {tuple(value.shape)} in the config: set num_joints, clip_len, '
-                    f't_patch_size, in_channels and embed_dims of the backbone to those '
-                    f'of the pre-training config.'
+                    f'and {tuple(value.shape)} in the config: set num_joints, '
+                    f'clip_len, t_patch_size, in_channels and embed_dims of the '
+                    f'backbone to those of the pre-training config.'
                 )
         super()._load_from_state_dict(state_dict, prefix, *args)

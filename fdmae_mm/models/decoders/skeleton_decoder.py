@@ -1,10 +1,9 @@
 from collections.abc import Sequence
 
 import torch
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-
-from mmaction.registry import MODELS
 
 from ..layers import TransformerBlock, init_linear, position_table
 

@@ -1,9 +1,8 @@
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
+from torch import Tensor, nn
 
 
 def pool(feats: Tensor) -> Tensor:
@@ -144,7 +143,7 @@ class KNNHead(BaseHead):
         self.bank, self.bank_labels = bank, labels
 
     def forward(self, feats: Tensor) -> Tensor:
-        """(N, M, D, T', V) -> weight of each class, which sum to 1, (N, num_classes)."""
+        """(N, M, D, T', V) -> weights of classes, sum 1, (N, num_classes)."""
         if not len(self.bank):
             raise RuntimeError(
                 'KNNHead has no labelled clips: add FeatureBankHook, with the training '

@@ -3,10 +3,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-
-from mmaction.registry import MODELS
 
 
 def scale_bands(window: int, band_edges: Sequence[float]) -> list[tuple[int, int]]:
@@ -166,8 +165,8 @@ def _check_scales(windows: Sequence[int], band_edges: Sequence[float]) -> None:
         for edge in edges:
             if abs(2 * window * edge - round(2 * window * edge)) > 1e-6:
                 raise ValueError(
-                    f'band edge {edge:.6g} is coefficient {2 * window * edge:.4g} of the '
-                    f'window of {window} frames, not a whole one: bands would leave a '
-                    f'gap or overlap. Edges of this window are multiples of '
+                    f'band edge {edge:.6g} is coefficient {2 * window * edge:.4g} of '
+                    f'the window of {window} frames, not a whole one: bands would '
+                    f'leave a gap or overlap. Edges of this window are multiples of '
                     f'{1 / (2 * window):.6g}.'
                 )

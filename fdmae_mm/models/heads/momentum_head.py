@@ -1,8 +1,7 @@
 import torch.nn.functional as F
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-
-from mmaction.registry import MODELS
 
 from ..losses.masked_reconstruction import weighted_mean
 

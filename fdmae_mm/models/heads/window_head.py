@@ -1,7 +1,6 @@
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-
-from mmaction.registry import MODELS
 
 
 @MODELS.register_module()

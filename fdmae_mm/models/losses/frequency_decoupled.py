@@ -1,10 +1,9 @@
 from collections.abc import Sequence
 
 import torch
+from mmaction.registry import MODELS
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
-
-from mmaction.registry import MODELS
 
 from .masked_reconstruction import elementwise_error, weighted_mean
 

@@ -2,9 +2,8 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from mmaction.registry import MODELS
+from torch import Tensor, nn
 
 ERRORS: dict[str, Callable[..., Tensor]] = {
     'l1': F.l1_loss,

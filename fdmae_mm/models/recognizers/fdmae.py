@@ -1,9 +1,8 @@
 from copy import deepcopy
 
 import torch
-from torch import Tensor, nn
-
 from mmaction.registry import MODELS
+from torch import Tensor, nn
 
 from .skeleton_mae import Sequences, SkeletonMAE
 

@@ -1,12 +1,11 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
-
 from mmaction.models.recognizers import BaseRecognizer
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmaction.utils import SampleList
+from torch import Tensor, nn
 
 from ..layers import cell_weight
 

@@ -1,8 +1,7 @@
 import torch
+from mmaction.registry import MODELS
 from scipy.fft import dct
 from torch import Tensor
-
-from mmaction.registry import MODELS
 
 from ..layers import patchify, unpatchify
 from .base import SkeletonTarget

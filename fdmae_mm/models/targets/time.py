@@ -1,7 +1,6 @@
 import torch
-from torch import Tensor
-
 from mmaction.registry import MODELS
+from torch import Tensor
 
 from ..layers import patchify, unpatchify
 from .base import SkeletonTarget
