@@ -39,13 +39,13 @@ def with_gpu(monkeypatch):
     monkeypatch.setattr(compat, 'get_device', lambda: 'cuda')
 
 
-def run_python(code, missing, **environment):
+def run_python(code, missing):
     """Run code in a new process in which some modules cannot be imported."""
     hide = f'import sys; sys.modules.update(dict.fromkeys({missing!r}))\n'
     return subprocess.run(
         [sys.executable, '-W', 'ignore', '-c', hide + textwrap.dedent(code)],
         cwd=ROOT,
-        env={**os.environ, 'PYTHONPATH': str(ROOT), **environment},
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
         capture_output=True,
         text=True,
     )
@@ -86,6 +86,7 @@ def fresh_process():
     """
     code = """
         import json
+        import os
         import mmengine
         import torch
         from mmengine.config import Config
@@ -101,6 +102,11 @@ def fresh_process():
                 return repr(error)
 
         def launch():
+            store = torch.distributed.TCPStore('127.0.0.1', 0, is_master=True)
+            os.environ.update(
+                RANK='0', LOCAL_RANK='0', WORLD_SIZE='1', MASTER_ADDR='127.0.0.1',
+                MASTER_PORT=str(store.port),
+                TORCHELASTIC_USE_AGENT_STORE='True')  # join that store, open none
             init_dist('pytorch', backend='nccl')
             return torch.distributed.get_backend()
 
@@ -130,17 +136,7 @@ def fresh_process():
         )), flush=True)
         torch.distributed.destroy_process_group()
         """
-    store = torch.distributed.TCPStore('127.0.0.1', 0, is_master=True)
-    result = run_python(
-        code,
-        missing=['importlib_metadata', 'pkg_resources'],
-        RANK='0',
-        LOCAL_RANK='0',
-        WORLD_SIZE='1',
-        MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(store.port),
-        TORCHELASTIC_USE_AGENT_STORE='True',  # join that store, open none
-    )
+    result = run_python(code, missing=['importlib_metadata', 'pkg_resources'])
     assert result.stdout, result.stderr
     return json.loads(result.stdout.splitlines()[-1])
 

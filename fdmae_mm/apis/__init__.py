@@ -1,3 +1,3 @@
-from .commands import test, train
+from .commands import probe, test, train
 
-__all__ = ['test', 'train']
+__all__ = ['probe', 'test', 'train']

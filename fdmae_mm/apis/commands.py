@@ -1,12 +1,21 @@
-"""The OpenMMLab command line for training and testing."""
+"""The command line: train and test as in OpenMMLab, and probe."""
 
 import argparse
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmaction.registry import MODELS
 from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+
+from ..evaluation import (
+    extract_features,
+    linear_probe_accuracy,
+    nearest_neighbor_accuracy,
+)
 
 
 def train(argv: Sequence[str] | None = None) -> None:
@@ -75,6 +84,35 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
         cfg.test_evaluator = [*evaluator, dump]
     cfg.load_from = args.checkpoint
     return Runner.from_cfg(cfg).test()
+
+
+def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
+    """Probe a pre-trained encoder in seconds; see ``tools/probe.py --help``."""
+    parser = _parser('1-NN and linear probe on features that are computed once.')
+    parser.add_argument('checkpoint', help='pre-training checkpoint')
+    args = parser.parse_args(argv)
+    cfg = _load_config(args)
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    if 'bank_dataloader' not in cfg or cfg.model.type != 'RecognizerGCN':
+        raise ValueError(f'{args.config} is not a config of configs/benchmarks.')
+    init_default_scope(cfg.default_scope)
+    cfg.model.backbone.init_cfg = dict(
+        type='Pretrained', checkpoint=args.checkpoint, prefix='backbone.'
+    )
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    loaders = (
+        Runner.build_dataloader(cfg[name], seed=cfg.randomness.seed)
+        for name in ('bank_dataloader', 'eval_dataloader')
+    )
+    features = [x for loader in loaders for x in extract_features(model, loader)]
+    result = {
+        '1nn': round(nearest_neighbor_accuracy(*features), 1),
+        'linear': round(linear_probe_accuracy(*features, cfg.randomness.seed), 1),
+    }
+    print(json.dumps(result))
+    return result
 
 
 def _parser(description: str) -> argparse.ArgumentParser:

@@ -95,7 +95,7 @@ def linear_probe_accuracy(
     generator = torch.Generator().manual_seed(seed)
     num_classes = int(max(feature_labels.max(), labels.max())) + 1
     norm = nn.BatchNorm1d(features.shape[1], affine=False, eps=1e-6)
-    fc = nn.Linear(features.shape[1], num_classes)
+    fc = nn.utils.skip_init(nn.Linear, features.shape[1], num_classes)
     nn.init.normal_(fc.weight, std=0.01, generator=generator)
     nn.init.zeros_(fc.bias)
     probe = nn.Sequential(norm, fc).to(features.device)

@@ -32,10 +32,12 @@ def tiny_config(tmp_path, synthetic_ann_file):
         if 'knn' in base:
             lines = [line for line in lines if not line.startswith('val_dataloader')]
             lines += [
-                'bank = _base_.bank_dataloader',
-                'bank.num_workers = 0',
-                f'bank.dataset.update({source})',
-                "custom_hooks = [dict(type='FeatureBankHook', dataloader=bank)]",
+                'bank_dataloader = _base_.bank_dataloader',
+                'bank_dataloader.num_workers = 0',
+                f'bank_dataloader.dataset.update({source})',
+                "custom_hooks = [dict(type='FeatureBankHook', "
+                'dataloader=bank_dataloader)]',
+                f'eval_dataloader = dict(num_workers=0, dataset={source})',
             ]
         else:
             lines.append(

@@ -8,6 +8,7 @@ import torch
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 
+from fdmae_mm.apis import probe as run_probe
 from fdmae_mm.apis import test as run_test
 from fdmae_mm.apis import train
 from fdmae_mm.datasets.annotation import load_annotation, save_annotation
@@ -268,3 +269,17 @@ def test_a_set_with_other_joints_is_refused(tiny_config, synthetic_ann_file, tmp
     where = f'train_dataloader.dataset.dataset.ann_file={path}'
     with pytest.raises(ValueError, match='num_joints'):
         train([tiny_config(PRETRAIN), '--cfg-options', where])
+
+
+def test_probe_reads_the_encoder_of_the_checkpoint(tiny_config, pretrained, capsys):
+    config = tiny_config('benchmarks/knn/knn_synthetic.py')
+    result = run_probe([config, pretrained])
+    assert set(result) == {'1nn', 'linear'}
+    # k-NN through the runner has the same features and the same neighbour.
+    metrics = run_test([config, pretrained])
+    assert result['1nn'] == pytest.approx(100 * metrics['acc/top1'], abs=0.06)
+
+
+def test_probe_takes_a_benchmark_config(tiny_config, pretrained):
+    with pytest.raises(ValueError, match='is not a config of configs/benchmarks'):
+        run_probe([tiny_config(PRETRAIN), pretrained])

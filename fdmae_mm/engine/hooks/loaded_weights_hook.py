@@ -38,12 +38,12 @@ class LoadedWeightsHook(Hook):
     def _check(self) -> None:
         if self._missing:
             some = ', '.join(self._missing[:4])
+            more = ', ...' if len(self._missing) > 4 else ''
             raise RuntimeError(
-                f'{self._source} has no weights for {some}'
-                f'{", ..." if len(self._missing) > 4 else ""} '
-                f'({len(self._missing)} in all), so a test would print a random '
-                f'number. A pre-training checkpoint has no trained head: train one with '
-                f'a config of configs/benchmarks/linear or finetune (--cfg-options '
+                f'{self._source} has no weights for {some}{more} '
+                f'({len(self._missing)} in all): a test would print a random number. '
+                f'A pre-training checkpoint has no trained head: train one with a '
+                f'config of configs/benchmarks/linear or finetune (--cfg-options '
                 f'model.backbone.init_cfg.checkpoint=CHECKPOINT), or test it as it is '
                 f'with configs/benchmarks/knn.'
             )

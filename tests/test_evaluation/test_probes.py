@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from fdmae_mm.evaluation import linear_probe_accuracy, nearest_neighbor_accuracy
+
+LABELS = torch.tensor([0, 1])
+
+
+def test_cosine_ignores_length_and_euclid_does_not():
+    bank = torch.tensor([[10.0, 0.0], [0.0, 1.0]])
+    query = torch.tensor([[1.0, 0.8]])  # nearer to the second in space, first in angle
+    for metric, label in (('cosine', 0), ('euclidean', 1)):
+        found = nearest_neighbor_accuracy(bank, LABELS, query, LABELS[[label]], metric)
+        assert found == 100
+
+
+def test_accuracy_is_in_percent():
+    bank = torch.eye(2)
+    queries = torch.tensor([[1.0, 0.1], [1.0, 0.2], [1.0, 0.3], [0.0, 1.0]])
+    labels = torch.tensor([0, 0, 1, 1])
+    assert nearest_neighbor_accuracy(bank, LABELS, queries, labels) == 75
+
+
+def test_unknown_metric_is_named():
+    with pytest.raises(ValueError, match="metric='l1'"):
+        nearest_neighbor_accuracy(torch.eye(2), LABELS, torch.eye(2), LABELS, 'l1')
+
+
+def test_linear_probe_separates_what_is_linear_and_only_that():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(400, 4, generator=generator)
+    linear = (x[:, 0] > 0).long()
+    product = ((x[:, 0] > 0) ^ (x[:, 1] > 0)).long()
+    # The scale of a feature does not matter to a probe with a batch norm.
+    x = x * torch.tensor([0.1, 1e3, 1.0, 1.0])
+    assert linear_probe_accuracy(x[:200], linear[:200], x[200:], linear[200:]) > 90
+    assert linear_probe_accuracy(x[:200], product[:200], x[200:], product[200:]) < 70
+
+
+def test_linear_probe_is_deterministic_by_seed_and_leaves_global_randomness():
+    x, y = torch.randn(50, 4), torch.randint(3, (50,))
+    torch.manual_seed(5)
+    first = linear_probe_accuracy(x, y, x, y, epochs=3)
+    after = torch.rand(())
+    torch.manual_seed(5)
+    torch.rand(7)
+    assert linear_probe_accuracy(x, y, x, y, epochs=3) == first
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(()), after)
