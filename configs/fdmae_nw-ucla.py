@@ -21,27 +21,25 @@ model = dict(
 )
 train_dataloader = dict(
     dataset=dict(
-        dataset=dict(
-            pipeline=[
-                *_base_.train_view,
-                dict(
-                    type='MotionAwareSkeletonMasking',
-                    mask_ratio=0.9,
-                    t_patch_size=4,
-                    tau=0.8,
-                ),
-                dict(
-                    type='RandomSkeletonMasking',
-                    mask_ratio=0.9,
-                    t_patch_size=4,
-                    key='teacher_mask',
-                ),
-                dict(
-                    type='PackActionInputs',
-                    meta_keys=('frame_dir',),
-                    algorithm_keys=('mask', 'teacher_mask'),
-                ),
-            ]
-        )
+        pipeline=[
+            *_base_.train_view,
+            dict(
+                type='MotionAwareSkeletonMasking',
+                mask_ratio=0.9,
+                t_patch_size=4,
+                tau=0.8,
+            ),
+            dict(
+                type='RandomSkeletonMasking',
+                mask_ratio=0.9,
+                t_patch_size=4,
+                key='teacher_mask',
+            ),
+            dict(
+                type='PackActionInputs',
+                meta_keys=('frame_dir',),
+                algorithm_keys=('mask', 'teacher_mask'),
+            ),
+        ]
     )
 )

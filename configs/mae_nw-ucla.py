@@ -17,16 +17,14 @@ model = dict(
 )
 train_dataloader = dict(
     dataset=dict(
-        dataset=dict(
-            pipeline=[
-                *_base_.train_view,
-                dict(type='RandomSkeletonMasking', mask_ratio=0.9, t_patch_size=4),
-                dict(
-                    type='PackActionInputs',
-                    meta_keys=('frame_dir',),
-                    algorithm_keys=('mask',),
-                ),
-            ]
-        )
+        pipeline=[
+            *_base_.train_view,
+            dict(type='RandomSkeletonMasking', mask_ratio=0.9, t_patch_size=4),
+            dict(
+                type='PackActionInputs',
+                meta_keys=('frame_dir',),
+                algorithm_keys=('mask',),
+            ),
+        ]
     )
 )

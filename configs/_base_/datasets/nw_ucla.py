@@ -36,12 +36,7 @@ train_dataloader = dict(
     worker_init_fn=dict(type='torch_seeded_worker'),
     sampler=dict(type='DefaultSampler', shuffle=True),
     drop_last=True,
-    # Ten passes an epoch: a pass over a small set is shorter than its overhead.
-    dataset=dict(
-        type='RepeatDataset',
-        times=10,
-        dataset=dict(**source, split='xview_train', pipeline=[*train_view, *pack]),
-    ),
+    dataset=dict(**source, split='xview_train', pipeline=[*train_view, *pack]),
 )
 eval_dataloader = dict(
     batch_size=64,

@@ -1,6 +1,6 @@
 """Fine-tuning, NTU RGB+D 60 cross-subject: the whole encoder with the head of MAMP.
 
-    python tools/train.py configs/benchmarks/finetune/finetune_ntu60.py \
+    tools/dist_train.sh configs/benchmarks/finetune/finetune_ntu60.py 4 \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

@@ -37,16 +37,4 @@ model = dict(
 
 val_dataloader = _base_.eval_dataloader
 test_dataloader = _base_.eval_dataloader
-# Ten passes an epoch: 100 passes in all.
-train_cfg = dict(max_epochs=10, val_interval=5)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, end=1, convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min=1e-5,
-        begin=1,
-        end=10,
-        T_max=9,
-        convert_to_iter_based=True,
-    ),
-]
+train_dataloader = dict(batch_size=128)

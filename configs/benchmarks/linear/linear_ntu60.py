@@ -1,6 +1,6 @@
 """Linear probe, NTU RGB+D 60 cross-subject: frozen encoder, batch norm, one layer.
 
-    python tools/train.py configs/benchmarks/linear/linear_ntu60.py \
+    tools/dist_train.sh configs/benchmarks/linear/linear_ntu60.py 8 \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

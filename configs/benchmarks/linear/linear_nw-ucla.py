@@ -34,9 +34,4 @@ model = dict(
 
 val_dataloader = _base_.eval_dataloader
 test_dataloader = _base_.eval_dataloader
-# Ten passes an epoch: 100 passes in all.
-train_cfg = dict(max_epochs=10, val_interval=5)
-param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=10, end=10, convert_to_iter_based=True)
-]
 train_dataloader = dict(batch_size=256)

@@ -1,0 +1,16 @@
+"""FDMAE with the decoder of MAE, whose only window is the token (ablation).
+
+    python tools/train.py configs/ablations/fdmae_nw-ucla_small_self-decoder.py
+
+Not run here yet: no result is claimed.
+"""
+
+_base_ = '../fdmae_nw-ucla_small.py'
+
+model = dict(
+    decoder=dict(type='SelfAttentionDecoder'),
+    heads=dict(
+        time=dict(window=4),
+        frequency=dict(windows=(4,), assignment='all', band_edges=(0, 1 / 8, 1 / 2)),
+    ),
+)
