@@ -11,13 +11,17 @@ _base_ = [
 ]
 
 model = dict(
-    backbone=dict(embed_dims=128, depth=4, num_heads=4, num_joints=20, clip_len=32),
-    decoder=dict(embed_dims=128, depth=2, num_heads=4),
+    backbone=dict(embed_dims=96, depth=3, num_heads=4, num_joints=20, clip_len=32),
+    decoder=dict(embed_dims=64, depth=1, num_heads=4),
     heads=dict(
-        time=dict(window=8),
-        frequency=dict(windows=(32, 16, 8), band_edges=(0, 1 / 16, 1 / 8, 1 / 2)),
+        time=dict(window=8, target=dict(type='JointTarget')),
+        frequency=dict(
+            windows=(32, 16, 8), band_edges=(0, 1 / 16, 1 / 8, 1 / 2), signal='joint'
+        ),
     ),
 )
+# A short run wants a teacher that follows faster.
+custom_hooks = [dict(type='EMATeacherHook', momentum=0.02)]
 train_dataloader = dict(
     dataset=dict(
         dataset=dict(

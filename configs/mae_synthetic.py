@@ -11,8 +11,8 @@ _base_ = [
 ]
 
 model = dict(
-    backbone=dict(embed_dims=128, depth=4, num_heads=4, num_joints=25, clip_len=32),
-    decoder=dict(embed_dims=128, depth=2, num_heads=4),
+    backbone=dict(embed_dims=96, depth=3, num_heads=4, num_joints=25, clip_len=32),
+    decoder=dict(embed_dims=64, depth=1, num_heads=4),
 )
 train_dataloader = dict(
     dataset=dict(
@@ -29,3 +29,9 @@ train_dataloader = dict(
         )
     )
 )
+# 50 passes: the quickstart ends within six minutes on two cores.
+train_cfg = dict(max_epochs=5)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, end=1, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=1, end=5, T_max=4, convert_to_iter_based=True),
+]

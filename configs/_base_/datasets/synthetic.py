@@ -30,7 +30,7 @@ pack = [dict(type='PackActionInputs', meta_keys=('frame_dir',))]
 num_classes = 20
 source = dict(type='SkeletonDataset', ann_file='data/synthetic.pkl', num_joints=25)
 train_dataloader = dict(
-    batch_size=64,
+    batch_size=32,
     num_workers=1,
     persistent_workers=False,
     worker_init_fn=dict(type='torch_seeded_worker'),

@@ -1,17 +1,17 @@
-"""300 passes over a small set, 30 epochs of ten passes, on a CPU."""
+"""120 passes over a small set, 12 epochs of ten passes, on a CPU."""
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, betas=(0.9, 0.95), weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=3e-3, betas=(0.9, 0.95), weight_decay=0.05),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
     # Puts the gradient norm into the log; a finite number clips it.
     clip_grad=dict(max_norm=float('inf')),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, end=2, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=1e-3, end=1, convert_to_iter_based=True),
     dict(
-        type='CosineAnnealingLR', begin=2, end=30, T_max=28, convert_to_iter_based=True
+        type='CosineAnnealingLR', begin=1, end=12, T_max=11, convert_to_iter_based=True
     ),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=30)
-auto_scale_lr = dict(enable=False, base_batch_size=64)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12)
+auto_scale_lr = dict(enable=False, base_batch_size=32)

@@ -15,20 +15,20 @@ model = dict(
     type='RecognizerGCN',
     backbone=dict(
         type='SkeletonTransformer',
-        embed_dims=128,
-        depth=4,
+        embed_dims=96,
+        depth=3,
         num_heads=4,
         num_joints=25,
         clip_len=32,
-        frozen_stages=4,
+        frozen_stages=3,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='work_dirs/fdmae_synthetic/epoch_30.pth',
+            checkpoint='work_dirs/fdmae_synthetic/epoch_5.pth',
             prefix='backbone.',
         ),
     ),
     cls_head=dict(
-        type='LinearProbeHead', num_classes=_base_.num_classes, in_channels=128
+        type='LinearProbeHead', num_classes=_base_.num_classes, in_channels=96
     ),
 )
 
