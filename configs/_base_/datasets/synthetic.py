@@ -31,7 +31,7 @@ num_classes = 20
 source = dict(type='SkeletonDataset', ann_file='data/synthetic.pkl', num_joints=25)
 train_dataloader = dict(
     batch_size=32,
-    num_workers=1,
+    num_workers=0,
     persistent_workers=False,
     worker_init_fn=dict(type='torch_seeded_worker'),
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -45,7 +45,7 @@ train_dataloader = dict(
 )
 eval_dataloader = dict(
     batch_size=64,
-    num_workers=1,
+    num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         **source, split='xview_val', pipeline=[*test_view, *pack], test_mode=True
@@ -54,7 +54,7 @@ eval_dataloader = dict(
 # The labelled clips of k-NN, as a test sees them.
 bank_dataloader = dict(
     batch_size=64,
-    num_workers=1,
+    num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         **source, split='xview_train', pipeline=[*test_view, *pack], test_mode=True
