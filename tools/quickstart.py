@@ -95,7 +95,7 @@ def main() -> None:
     title = _title(finetune)
     print(f'\n{title}, top-1 accuracy in % ({result["seconds"]} s)')
     for key, row in ROWS.items():
-        print(f'  {row:<30}{result[key]:>6.1f}')
+        print(f'  {row:<34}{result[key]:>6.1f}')
     print(f'Picture: {picture}\nFigures: {work_dir / "result.json"}')
 
 
