@@ -5,7 +5,7 @@ to `train_view`.
 """
 
 train_view = [
-    dict(type='AlignSkeleton', layout='kinect_v1', rotate='vertical'),
+    dict(type='AlignSkeleton', layout='kinect_v1', rotate='vertical', center='clip'),
     dict(
         type='TemporalCropResize',
         clip_len=64,
@@ -16,7 +16,7 @@ train_view = [
     dict(type='FormatGCNInput', num_person=1),
 ]
 test_view = [
-    dict(type='AlignSkeleton', layout='kinect_v1', rotate='vertical'),
+    dict(type='AlignSkeleton', layout='kinect_v1', rotate='vertical', center='clip'),
     dict(
         type='TemporalCropResize',
         clip_len=64,

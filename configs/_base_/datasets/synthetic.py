@@ -5,7 +5,7 @@ to `train_view`.
 """
 
 train_view = [
-    dict(type='AlignSkeleton', layout='nturgb+d', rotate='vertical'),
+    dict(type='AlignSkeleton', layout='nturgb+d', rotate='vertical', center='clip'),
     dict(
         type='TemporalCropResize',
         clip_len=32,
@@ -16,7 +16,7 @@ train_view = [
     dict(type='FormatGCNInput', num_person=2),
 ]
 test_view = [
-    dict(type='AlignSkeleton', layout='nturgb+d', rotate='vertical'),
+    dict(type='AlignSkeleton', layout='nturgb+d', rotate='vertical', center='clip'),
     dict(
         type='TemporalCropResize',
         clip_len=32,

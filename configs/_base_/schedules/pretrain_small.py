@@ -1,4 +1,4 @@
-"""120 passes over a small set, 12 epochs of ten passes, on a CPU."""
+"""60 passes over a small set, 6 epochs of ten passes, on a CPU."""
 
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -9,9 +9,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, end=1, convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR', begin=1, end=12, T_max=11, convert_to_iter_based=True
-    ),
+    dict(type='CosineAnnealingLR', begin=1, end=6, T_max=5, convert_to_iter_based=True),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6)
 auto_scale_lr = dict(enable=False, base_batch_size=32)

@@ -23,7 +23,7 @@ model = dict(
         frozen_stages=3,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='work_dirs/fdmae_nw-ucla_small/epoch_12.pth',
+            checkpoint='work_dirs/fdmae_nw-ucla_small/epoch_6.pth',
             prefix='backbone.',
         ),
     ),

@@ -87,6 +87,10 @@ class AlignSkeleton(BaseTransform):
     rotation; where the centre joint was never measured, its first frame is centred on
     the mean of the joints that were. A clip of zeros stays as it is.
 
+    With ``center='clip'`` it is the centre joint's mean over the clip that goes to the
+    origin, which depends on no single frame: for whole-body actions a first frame says
+    little of where the rest happens.
+
     Unlike the stock PreNormalize3D this takes any layout, any number of persons and
     frames, and drops no frame. The one joint that lands on the origin exactly, the
     centre in the reference frame, reads as dropped from then on.
@@ -109,22 +113,28 @@ class AlignSkeleton(BaseTransform):
             line from the left to the right shoulder (else hips) to +x, the directions
             of PreNormalize3D. ``'none'`` centres only: the preprocessing of NTU RGB+D
             by CTR-GCN (``data/ntu/seq_transformation.py``), which MAMP took over.
+        center: ``'first'``, the centre joint in the reference frame, or ``'clip'``, its
+            mean over the frames in which it was measured.
 
     Raises:
-        ValueError: ``rotate`` is unknown or needs joints that the layout lacks; the
-            clip has another number of joints than the layout, or is not 3-D although a
-            rotation is asked for.
+        ValueError: ``center`` or ``rotate`` is unknown, or ``rotate`` needs joints that
+            the layout lacks; the clip has another number of joints than the layout, or
+            is not 3-D although a rotation is asked for.
     """
 
     def __init__(
         self,
         layout: str | Mapping | SkeletonLayout,
         rotate: str = 'vertical',
+        center: str = 'first',
     ) -> None:
+        if center not in ('first', 'clip'):
+            raise ValueError(f"center={center!r} must be 'first' or 'clip'.")
         if rotate not in ('vertical', 'full', 'none'):
             raise ValueError(f"rotate={rotate!r} must be 'vertical', 'full' or 'none'.")
         self.layout = get_layout(layout)
         self.rotate = rotate
+        self.center = center
         self.side_lines = [
             line for line in (self.layout.shoulders, self.layout.hips) if line
         ]
@@ -159,6 +169,9 @@ class AlignSkeleton(BaseTransform):
         if present.any():
             main = present.argmax()
             center, rotation = self._reference(keypoint[main], seen[main])
+            measured = seen[main, :, self.layout.center]
+            if self.center == 'clip' and measured.any():
+                center = keypoint[main, measured, self.layout.center].mean(axis=0)
             # Spelt out for every joint, for an inner loop longer than C.
             keypoint = keypoint - np.tile(center, (num_joints, 1))
             if rotation is not None:
@@ -216,7 +229,7 @@ class AlignSkeleton(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{self.__class__.__name__}(layout={self.layout.name!r}, '
-            f'rotate={self.rotate!r})'
+            f'rotate={self.rotate!r}, center={self.center!r})'
         )
 
 

@@ -453,3 +453,22 @@ def test_rotation_bad_input():
 def test_registered_and_readable(config, shown):
     transform = TRANSFORMS.build(copy.deepcopy(config))
     assert repr(transform) == shown
+
+
+def test_center_of_the_clip_is_the_mean_of_the_measured_frames():
+    """Frames at x = 0, 2 and 7, the last of them without the centre joint."""
+    keypoint = np.zeros((1, 3, 20, 3), dtype=np.float32)
+    keypoint[0, :, :, 1] = np.arange(1, 21)
+    keypoint[0, :, :, 0] = [[1.0], [3.0], [8.0]]
+    center = get_layout('kinect_v1').center
+    keypoint[0, 2, center] = 0
+    align = AlignSkeleton('kinect_v1', rotate='none', center='clip')
+    out = align(dict(keypoint=keypoint.copy()))['keypoint']
+    joint = (center + 1) % 20
+    assert out[0, :, joint, 0].tolist() == [-1.0, 1.0, 6.0]
+    assert (out[0, 2, center] == 0).all()
+
+
+def test_center_must_be_known():
+    with pytest.raises(ValueError, match="center='hips' must be 'first' or 'clip'"):
+        AlignSkeleton('kinect_v1', center='hips')
