@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmaction.registry import HOOKS
+from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from fdmae_mm.apis import probe as run_probe
@@ -40,7 +41,7 @@ class Poison(KillAt):
 
 
 def hooks(hook):
-    return f"custom_hooks = [dict(type='EMATeacherHook'), {hook}]\n"
+    return f'custom_hooks = [*_base_.custom_hooks, {hook}]\n'
 
 
 def checkpoint(config, epoch):
@@ -153,7 +154,9 @@ def test_learning_rate_scales_with_the_batch(tiny_config):
     config = tiny_config(PRETRAIN, extra='param_scheduler = []\n')
     train([config, '--auto-scale-lr', '--cfg-options', EPOCHS(1)])
     (group, *_) = checkpoint(config, 1)['optimizer']['param_groups']
-    assert group['lr'] == pytest.approx(2e-3 * 8 / 64)
+    cfg = Config.fromfile(config)
+    share = 8 / cfg.auto_scale_lr.base_batch_size
+    assert group['lr'] == pytest.approx(cfg.optim_wrapper.optimizer.lr * share)
 
 
 def test_a_nan_stops_the_run_and_the_last_checkpoint_stays(tiny_config):

@@ -440,7 +440,7 @@ def test_rotation_bad_input():
     [
         (
             dict(type='AlignSkeleton', layout='nturgb+d'),
-            "AlignSkeleton(layout='nturgb+d', rotate='vertical')",
+            "AlignSkeleton(layout='nturgb+d', rotate='vertical', center='first')",
         ),
         (
             dict(type='TemporalCropResize', clip_len=8),
