@@ -10,18 +10,23 @@ _base_ = [
     './_base_/schedules/pretrain_small.py',
 ]
 
+# Motion is reconstructed in windows of three lengths.
+time = dict(
+    type='WindowHead',
+    target=dict(type='MotionTarget'),
+    loss=dict(type='MaskedReconstructionLoss'),
+    loss_weight=1 / 3,
+)
 model = dict(
-    backbone=dict(embed_dims=96, depth=3, num_heads=4, num_joints=20, clip_len=32),
-    decoder=dict(embed_dims=64, depth=1, num_heads=4),
+    backbone=dict(embed_dims=128, depth=4, num_heads=4, num_joints=20, clip_len=32),
+    decoder=dict(embed_dims=64, depth=2, num_heads=4),
     heads=dict(
-        time=dict(window=8, target=dict(type='JointTarget')),
-        frequency=dict(
-            windows=(32, 16, 8), band_edges=(0, 1 / 16, 1 / 8, 1 / 2), signal='joint'
-        ),
+        time=dict(window=8, loss_weight=1 / 3),
+        time16=dict(window=16, **time),
+        time32=dict(window=32, **time),
+        frequency=dict(windows=(32, 16, 8), band_edges=(0, 1 / 16, 1 / 8, 1 / 2)),
     ),
 )
-# A short run wants a teacher that follows faster.
-custom_hooks = [dict(type='EMATeacherHook', momentum=0.02)]
 train_dataloader = dict(
     dataset=dict(
         dataset=dict(

@@ -11,8 +11,8 @@ _base_ = [
 ]
 
 model = dict(
-    backbone=dict(embed_dims=96, depth=3, num_heads=4, num_joints=20, clip_len=32),
-    decoder=dict(embed_dims=64, depth=1, num_heads=4),
+    backbone=dict(embed_dims=128, depth=4, num_heads=4, num_joints=20, clip_len=32),
+    decoder=dict(embed_dims=64, depth=2, num_heads=4),
 )
 train_dataloader = dict(
     dataset=dict(

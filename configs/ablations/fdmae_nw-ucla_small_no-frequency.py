@@ -7,4 +7,5 @@ Not run here yet: no result is claimed.
 
 _base_ = '../fdmae_nw-ucla_small.py'
 
-model = dict(heads=dict(_delete_=True, time=_base_.model.heads.time))
+heads = {name: head for name, head in _base_.model.heads.items() if name != 'frequency'}
+model = dict(heads=dict(_delete_=True, **heads))

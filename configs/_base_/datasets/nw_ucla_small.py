@@ -30,7 +30,7 @@ pack = [dict(type='PackActionInputs', meta_keys=('frame_dir',))]
 num_classes = 10
 source = dict(type='SkeletonDataset', ann_file='data/nw_ucla.pkl', num_joints=20)
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=64,
     num_workers=0,
     persistent_workers=False,
     worker_init_fn=dict(type='torch_seeded_worker'),

@@ -15,22 +15,22 @@ model = dict(
     type='RecognizerGCN',
     backbone=dict(
         type='SkeletonTransformer',
-        embed_dims=96,
-        depth=3,
+        embed_dims=128,
+        depth=4,
         num_heads=4,
         num_joints=20,
         clip_len=32,
         drop_path_rate=0.1,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='work_dirs/fdmae_nw-ucla_small/epoch_6.pth',
+            checkpoint='work_dirs/fdmae_nw-ucla_small/epoch_10.pth',
             prefix='backbone.',
         ),
     ),
     cls_head=dict(
         type='FinetuneHead',
         num_classes=_base_.num_classes,
-        in_channels=96,
+        in_channels=128,
         num_joints=20,
         hidden_dims=512,
     ),
@@ -38,17 +38,10 @@ model = dict(
 
 val_dataloader = _base_.eval_dataloader
 test_dataloader = _base_.eval_dataloader
-# 40 passes in four epochs of ten.
-train_cfg = dict(max_epochs=4, val_interval=1)
+# 20 passes in two epochs of ten.
+train_cfg = dict(max_epochs=2, val_interval=1)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, end=1, convert_to_iter_based=True),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min=1e-5,
-        begin=1,
-        end=4,
-        T_max=3,
-        convert_to_iter_based=True,
-    ),
+    dict(type='LinearLR', start_factor=1e-3, end=50, by_epoch=False),
+    dict(type='CosineAnnealingLR', end=2, T_max=2, convert_to_iter_based=True),
 ]
 optim_wrapper = dict(optimizer=dict(lr=2e-3))

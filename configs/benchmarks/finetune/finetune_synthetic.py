@@ -23,7 +23,7 @@ model = dict(
         drop_path_rate=0.1,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='work_dirs/fdmae_synthetic/epoch_5.pth',
+            checkpoint='work_dirs/fdmae_synthetic/epoch_4.pth',
             prefix='backbone.',
         ),
     ),
@@ -38,17 +38,10 @@ model = dict(
 
 val_dataloader = _base_.eval_dataloader
 test_dataloader = _base_.eval_dataloader
-# 20 passes in two epochs of ten.
-train_cfg = dict(max_epochs=2, val_interval=1)
+# One epoch of ten passes.
+train_cfg = dict(max_epochs=1, val_interval=1)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, end=200, by_epoch=False),
-    dict(
-        type='CosineAnnealingLR',
-        eta_min=1e-5,
-        begin=0,
-        end=2,
-        T_max=2,
-        convert_to_iter_based=True,
-    ),
+    dict(type='LinearLR', start_factor=1e-3, end=50, by_epoch=False),
+    dict(type='CosineAnnealingLR', end=1, T_max=1, convert_to_iter_based=True),
 ]
 optim_wrapper = dict(optimizer=dict(lr=2e-3))

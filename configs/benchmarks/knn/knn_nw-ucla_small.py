@@ -14,13 +14,13 @@ model = dict(
     type='RecognizerGCN',
     backbone=dict(
         type='SkeletonTransformer',
-        embed_dims=96,
-        depth=3,
+        embed_dims=128,
+        depth=4,
         num_heads=4,
         num_joints=20,
         clip_len=32,
     ),
-    cls_head=dict(type='KNNHead', num_classes=_base_.num_classes, in_channels=96, k=1),
+    cls_head=dict(type='KNNHead', num_classes=_base_.num_classes, in_channels=128, k=1),
 )
 custom_hooks = [dict(type='FeatureBankHook', dataloader=_base_.bank_dataloader)]
 test_dataloader = _base_.eval_dataloader

@@ -15,20 +15,20 @@ model = dict(
     type='RecognizerGCN',
     backbone=dict(
         type='SkeletonTransformer',
-        embed_dims=96,
-        depth=3,
+        embed_dims=128,
+        depth=4,
         num_heads=4,
         num_joints=20,
         clip_len=32,
-        frozen_stages=3,
+        frozen_stages=4,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='work_dirs/fdmae_nw-ucla_small/epoch_6.pth',
+            checkpoint='work_dirs/fdmae_nw-ucla_small/epoch_10.pth',
             prefix='backbone.',
         ),
     ),
     cls_head=dict(
-        type='LinearProbeHead', num_classes=_base_.num_classes, in_channels=96
+        type='LinearProbeHead', num_classes=_base_.num_classes, in_channels=128
     ),
 )
 

@@ -23,7 +23,7 @@ model = dict(
         frozen_stages=3,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='work_dirs/fdmae_synthetic/epoch_5.pth',
+            checkpoint='work_dirs/fdmae_synthetic/epoch_4.pth',
             prefix='backbone.',
         ),
     ),
