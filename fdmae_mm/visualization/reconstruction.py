@@ -58,5 +58,7 @@ def draw_reconstruction(
 
 
 def _bones(ax: Axes, joints: np.ndarray, layout: SkeletonLayout, color: str) -> None:
-    for child, parent in layout.edges:
-        ax.plot(*joints[[child, parent], :2].T, '-', lw=1.6, color=color)
+    for bone in layout.edges:
+        ends = joints[list(bone), :2]
+        if ends.any(axis=1).all():  # a joint of zeros was not measured
+            ax.plot(*ends.T, '-', lw=1.6, color=color)

@@ -1,0 +1,31 @@
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib import image
+
+from fdmae_mm.datasets.layouts import get_layout
+from fdmae_mm.visualization import draw_reconstruction
+from fdmae_mm.visualization.reconstruction import _bones
+
+
+def test_bones_of_dropped_joints_are_not_drawn():
+    layout = get_layout('kinect_v1')
+    joints = np.ones((20, 3))
+    _, ax = plt.subplots()
+    _bones(ax, joints, layout, 'black')
+    assert len(ax.lines) == 19
+    ends = [joint for bone in layout.edges for joint in bone]
+    leaf = next(v for v in range(20) if ends.count(v) == 1)
+    joints[leaf] = 0
+    ax.clear()
+    _bones(ax, joints, layout, 'black')
+    assert len(ax.lines) == 18
+
+
+def test_the_picture_is_written_and_not_blank(tmp_path):
+    rng = np.random.default_rng(0)
+    clip = rng.normal(size=(16, 20, 3))
+    mask = rng.random((16, 20)) < 0.9
+    path = tmp_path / 'clip.png'
+    draw_reconstruction(clip, mask, clip + 0.1, get_layout('kinect_v1'), path, 'title')
+    pixels = image.imread(path)
+    assert (pixels[..., :3] < 0.9).any(axis=-1).mean() > 0.005
