@@ -21,11 +21,7 @@ from fdmae_mm.datasets.annotation import save_annotation
 from fdmae_mm.datasets.converters import NWUCLAConverter, convert, summarize
 from fdmae_mm.datasets.layouts import get_layout
 from fdmae_mm.datasets.synthetic import make_synthetic
-from fdmae_mm.evaluation import (
-    extract_features,
-    linear_probe_accuracy,
-    nearest_neighbor_accuracy,
-)
+from fdmae_mm.evaluation import nearest_neighbor_accuracy, probe_encoder
 from fdmae_mm.models import SkeletonMAE
 from fdmae_mm.visualization import draw_reconstruction
 
@@ -129,11 +125,8 @@ def probe(
     name: str, model: SkeletonMAE, train: list[dict], test: list[dict]
 ) -> dict[str, float]:
     """1-NN and linear accuracy of an encoder's features."""
-    features = (*extract_features(model, train), *extract_features(model, test))
-    return {
-        f'{name}_1nn': nearest_neighbor_accuracy(*features),
-        f'{name}_linear': linear_probe_accuracy(*features),
-    }
+    accuracies = probe_encoder(model, train, test)
+    return {f'{name}_{key}': value for key, value in accuracies.items()}
 
 
 def draw(model: SkeletonMAE, runner: Runner, layout: str, path: Path) -> None:

@@ -11,11 +11,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
-from ..evaluation import (
-    extract_features,
-    linear_probe_accuracy,
-    nearest_neighbor_accuracy,
-)
+from ..evaluation import probe_encoder
 
 
 def train(argv: Sequence[str] | None = None) -> None:
@@ -106,11 +102,8 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         Runner.build_dataloader(cfg[name], seed=cfg.randomness.seed)
         for name in ('bank_dataloader', 'eval_dataloader')
     )
-    features = [x for loader in loaders for x in extract_features(model, loader)]
-    result = {
-        '1nn': round(nearest_neighbor_accuracy(*features), 1),
-        'linear': round(linear_probe_accuracy(*features, cfg.randomness.seed), 1),
-    }
+    accuracies = probe_encoder(model, *loaders, cfg.randomness.seed)
+    result = {name: round(value, 1) for name, value in accuracies.items()}
     print(json.dumps(result))
     return result
 

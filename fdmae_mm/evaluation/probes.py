@@ -36,6 +36,30 @@ def extract_features(
     return torch.cat(features), torch.cat(labels)
 
 
+def probe_encoder(
+    model: BaseRecognizer,
+    train: Iterable[dict],
+    test: Iterable[dict],
+    seed: int = 0,
+) -> dict[str, float]:
+    """1-NN and linear accuracy in % of features that are computed once.
+
+    Args:
+        model (BaseRecognizer): Any recognizer with a SkeletonTransformer.
+        train (Iterable[dict]): Labelled clips, with a pipeline of a test.
+        test (Iterable[dict]): Clips to classify.
+        seed (int): Of the linear probe.
+
+    Returns:
+        dict[str, float]: ``'1nn'`` and ``'linear'``.
+    """
+    features = (*extract_features(model, train), *extract_features(model, test))
+    return {
+        '1nn': nearest_neighbor_accuracy(*features),
+        'linear': linear_probe_accuracy(*features, seed),
+    }
+
+
 def nearest_neighbor_accuracy(
     bank: Tensor,
     bank_labels: Tensor,
