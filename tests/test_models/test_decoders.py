@@ -40,7 +40,7 @@ def test_self_decoder_puts_tokens_at_their_places():
     torch.manual_seed(0)
     decoder = SelfAttentionDecoder(**{**SIZE, 'depth': 0}, windows=(2,))
     tokens, mask = torch.randn(1, 3, 8), mask_of(0, 1, 2, 3, 5, 6, 8, 9, 10)
-    table = (decoder.temporal_table + decoder.joint_table).flatten(1, 2)[0]
+    table = (decoder.temporal_tables['2'] + decoder.joint_table).flatten(1, 2)[0]
     cells = decoder(tokens, mask)[2].flatten(1, 2)[0]  # (L, D)
     for place, token in ((4, 0), (7, 1), (11, 2)):
         expected = decoder.norm(decoder.embed(tokens[0, token]) + table[place])

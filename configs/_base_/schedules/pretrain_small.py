@@ -1,4 +1,4 @@
-"""100 passes over a small set, 10 epochs of ten passes, on a CPU."""
+"""150 passes over a small set, 15 epochs of ten passes, on a CPU."""
 
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -9,7 +9,7 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, end=80, by_epoch=False),
-    dict(type='CosineAnnealingLR', end=10, T_max=10, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', end=15, T_max=15, convert_to_iter_based=True),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=10)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=15)
 auto_scale_lr = dict(enable=False, base_batch_size=64)

@@ -23,7 +23,7 @@ model = dict(
         drop_path_rate=0.1,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='work_dirs/fdmae_nw-ucla_small/epoch_10.pth',
+            checkpoint='work_dirs/fdmae_nw-ucla_small/epoch_15.pth',
             prefix='backbone.',
         ),
     ),

@@ -23,7 +23,7 @@ model = dict(
         frozen_stages=4,
         init_cfg=dict(
             type='Pretrained',
-            checkpoint='work_dirs/fdmae_nw-ucla_small/epoch_10.pth',
+            checkpoint='work_dirs/fdmae_nw-ucla_small/epoch_15.pth',
             prefix='backbone.',
         ),
     ),

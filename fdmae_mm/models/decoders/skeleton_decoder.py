@@ -32,6 +32,7 @@ class BaseSkeletonDecoder(BaseModule):
 
     def __init__(
         self,
+        *,
         in_dims: int,
         embed_dims: int,
         depth: int,
@@ -44,6 +45,7 @@ class BaseSkeletonDecoder(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        windows = tuple(windows)
         for window in windows:
             if window % t_patch_size or clip_len % window:
                 raise ValueError(
@@ -52,7 +54,7 @@ class BaseSkeletonDecoder(BaseModule):
                 )
         self.embed_dims = embed_dims
         self.num_joints = num_joints
-        self.windows = tuple(windows)
+        self.windows = windows
         self.embed = nn.Linear(in_dims, embed_dims)
         self.blocks = nn.ModuleList(
             TransformerBlock(embed_dims, num_heads, mlp_ratio) for _ in range(depth)
@@ -60,6 +62,9 @@ class BaseSkeletonDecoder(BaseModule):
         self.norm = nn.LayerNorm(embed_dims)
         self.joint_table = position_table(1, 1, num_joints, embed_dims)
         self.apply(init_linear)
+        self.temporal_tables = nn.ParameterDict(
+            {str(w): position_table(1, clip_len // w, 1, embed_dims) for w in windows}
+        )
 
     def forward(self, tokens: Tensor, mask: Tensor) -> dict[int, Tensor]:
         """Decode the cells of every window.
@@ -86,17 +91,7 @@ class SelfAttentionDecoder(BaseSkeletonDecoder):
     """
 
     def __init__(
-        self,
-        in_dims: int,
-        embed_dims: int,
-        depth: int,
-        num_heads: int,
-        num_joints: int,
-        clip_len: int,
-        t_patch_size: int,
-        windows: Sequence[int],
-        mlp_ratio: float = 4.0,
-        init_cfg: dict | None = None,
+        self, *, embed_dims: int, t_patch_size: int, windows: Sequence[int], **kwargs
     ) -> None:
         if tuple(windows) != (t_patch_size,):
             raise ValueError(
@@ -105,18 +100,8 @@ class SelfAttentionDecoder(BaseSkeletonDecoder):
                 f'CrossAttentionDecoder for other windows.'
             )
         super().__init__(
-            in_dims,
-            embed_dims,
-            depth,
-            num_heads,
-            num_joints,
-            clip_len,
-            t_patch_size,
-            windows,
-            mlp_ratio,
-            init_cfg,
+            embed_dims=embed_dims, t_patch_size=t_patch_size, windows=windows, **kwargs
         )
-        self.temporal_table = position_table(1, clip_len // t_patch_size, 1, embed_dims)
         self.mask_token = position_table(1, 1, embed_dims)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> dict[int, Tensor]:
@@ -125,10 +110,11 @@ class SelfAttentionDecoder(BaseSkeletonDecoder):
         x = self.mask_token.to(tokens.dtype).expand(*mask.shape, -1)
         # Rows are visited in order and their visible places ascend, as the tokens do.
         x = x.masked_scatter(~mask.unsqueeze(-1), tokens)  # (N, L, D)
-        x = x + (self.temporal_table + self.joint_table).flatten(1, 2)
+        (window,) = self.windows
+        x = x + (self.temporal_tables[str(window)] + self.joint_table).flatten(1, 2)
         for block in self.blocks:
             x = block(x)
-        return {self.windows[0]: self.norm(x).unflatten(1, (-1, self.num_joints))}
+        return {window: self.norm(x).unflatten(1, (-1, self.num_joints))}
 
 
 @MODELS.register_module()
@@ -140,35 +126,6 @@ class CrossAttentionDecoder(BaseSkeletonDecoder):
     pass serves any number of windows. Arguments are those of
     :class:`BaseSkeletonDecoder`.
     """
-
-    def __init__(
-        self,
-        in_dims: int,
-        embed_dims: int,
-        depth: int,
-        num_heads: int,
-        num_joints: int,
-        clip_len: int,
-        t_patch_size: int,
-        windows: Sequence[int],
-        mlp_ratio: float = 4.0,
-        init_cfg: dict | None = None,
-    ) -> None:
-        super().__init__(
-            in_dims,
-            embed_dims,
-            depth,
-            num_heads,
-            num_joints,
-            clip_len,
-            t_patch_size,
-            windows,
-            mlp_ratio,
-            init_cfg,
-        )
-        self.temporal_tables = nn.ParameterDict(
-            {str(w): position_table(1, clip_len // w, 1, embed_dims) for w in windows}
-        )
 
     def forward(self, tokens: Tensor, mask: Tensor) -> dict[int, Tensor]:
         """See :meth:`BaseSkeletonDecoder.forward`; the mask is not needed."""
