@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from mmengine.fileio import exists, get_local_path
 
+from .converters import CONVERTERS
+
 # What a pickle of numbers, strings, containers and numpy arrays refers to. Everything
 # else could run code while it is read.
 _ALLOWED = {
@@ -36,16 +38,25 @@ _ALLOWED = {
 }
 
 _NTU60_URL = 'https://download.openmmlab.com/mmaction/v1.0/skeleton/data/ntu60_3d.pkl'
-_ORIGINS = {
-    'synthetic.pkl': 'Make it with: python tools/data/convert.py synthetic {path}',
-    'nw_ucla.pkl': (
-        'Make it from the Northwestern-UCLA skeletons (archive or folder) with: '
-        'python tools/data/convert.py nw_ucla SOURCE {path}'
-    ),
-    'ntu60_3d.pkl': (
-        f"This is MMAction2's own file; get it with: wget -O {{path}} {_NTU60_URL}"
-    ),
-}
+
+
+def _origin(path: str) -> str:
+    """Where a missing annotation file comes from: its name names its converter."""
+    name, suffix = os.path.splitext(os.path.basename(path))
+    command = 'python tools/data/convert.py'
+    if suffix == '.pkl' and name == 'synthetic':
+        return f'Make it with: {command} synthetic {path}'
+    if suffix == '.pkl' and name == 'ntu60_3d':
+        return (
+            f"This is MMAction2's own file; get it with: wget -O {path} {_NTU60_URL} "
+            f'or make it from the raw skeletons with: {command} ntu60 SOURCE {path}'
+        )
+    if suffix == '.pkl' and name in CONVERTERS:
+        return (
+            f'Make it from {CONVERTERS[name].source}, archive or folder, with: '
+            f'{command} {name} SOURCE {path}'
+        )
+    return f'Check ann_file; `{command} --help` lists what can be converted.'
 
 
 class _AnnotationUnpickler(pickle.Unpickler):
@@ -75,12 +86,7 @@ def load_annotation(path: str | os.PathLike) -> dict:
     """
     path = os.fspath(path)
     if not exists(path):
-        origin = _ORIGINS.get(
-            os.path.basename(path),
-            'Check ann_file; `python tools/data/convert.py --help` lists what can be '
-            'converted.',
-        )
-        raise FileNotFoundError(f'{path} does not exist. {origin.format(path=path)}')
+        raise FileNotFoundError(f'{path} does not exist. {_origin(path)}')
     with get_local_path(path) as local, open(local, 'rb') as file:
         try:
             annotation = _AnnotationUnpickler(file).load()

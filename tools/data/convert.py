@@ -1,6 +1,6 @@
 """Converts skeleton data to an annotation file for PoseDataset.
 
-python tools/data/convert.py FORMAT SOURCE OUT [--strict]
+python tools/data/convert.py FORMAT SOURCE OUT [--workers N] [--strict]
 python tools/data/convert.py synthetic OUT [--seed 0]
 """
 
@@ -38,6 +38,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         sub.add_argument(
             '--strict', action='store_true', help='stop at the first bad file'
         )
+        sub.add_argument('--workers', type=int, default=1, help='parsing processes')
+        converter.add_arguments(sub)
     for sub in formats.choices.values():
         sub.add_argument(
             'out', metavar='OUT', type=_pickle, help='annotation file (.pkl) to write'
@@ -60,8 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             annotation = make_synthetic(args.seed, args.subjects, args.repetitions)
             skipped = []
         else:
-            converter = CONVERTERS[args.format]()
-            annotation, skipped = convert(converter, args.source, args.strict)
+            shared = ('format', 'source', 'out', 'strict', 'workers')
+            # What is left was declared by the format.
+            options = {k: v for k, v in vars(args).items() if k not in shared}
+            annotation, skipped = convert(
+                CONVERTERS[args.format](**options),
+                args.source,
+                args.strict,
+                args.workers,
+            )
         save_annotation(annotation, args.out)
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)

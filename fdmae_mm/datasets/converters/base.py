@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import tarfile
+import zipfile
 import zlib
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Iterator
+from argparse import ArgumentParser
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import numpy as np
 from mmengine.utils import ProgressBar
@@ -22,37 +28,59 @@ class BadFileError(ValueError):
 class BaseConverter(ABC):
     """A source format that is read file by file.
 
-    A new format is a subclass in a file of its own, and a line in ``CONVERTERS``.
+    A new format is a subclass in a file of its own, and a line in ``CONVERTERS``. Its
+    constructor takes keywords that have defaults; those it offers on the command line
+    are declared by :meth:`add_arguments`.
 
     Attributes:
         format: Name on the command line and of the data set.
-        layout: Name of a layout in :mod:`fdmae_mm.datasets.layouts`.
+        layout: Name of a layout in :mod:`fdmae_mm.datasets.layouts`, or its fields.
         classes: Class names in the order of the labels.
         source: Where the data come from.
         files: What the files are called, for messages.
     """
 
     format: str
-    layout: str
-    classes: tuple[str, ...]
+    layout: str | dict
+    classes: Sequence[str]
     source: str
     files: str
 
-    @abstractmethod
-    def accepts(self, name: str) -> bool:
-        """Whether the file of this name (without folders) holds samples."""
+    @classmethod  # noqa: B027, most formats have no options
+    def add_arguments(cls, parser: ArgumentParser) -> None:
+        """Declares what the constructor takes, as options of the command line."""
 
     @abstractmethod
-    def parse(self, name: str, content: bytes) -> list[dict]:
-        """Reads the samples of one file. It depends on its arguments alone.
+    def accepts(self, path: PurePosixPath) -> bool:
+        """Whether the file of this path, relative to the source, holds samples."""
+
+    def is_side_file(self, path: PurePosixPath) -> bool:
+        """Whether the file holds what samples need to be read, such as labels."""
+        return False
+
+    def read_side_file(self, path: PurePosixPath, file: BinaryIO) -> None:
+        """Keeps what a side file says. All are read before the first sample.
+
+        Raises:
+            BadFileError: The file cannot be used. This ends the conversion.
+        """
+        raise NotImplementedError
+
+    @abstractmethod
+    def parse(self, path: PurePosixPath, file: BinaryIO) -> Iterable[dict]:
+        """Reads the samples of one file.
+
+        It depends on its arguments and on the side files alone, because it may run in
+        another process.
 
         Args:
-            name: File name without folders.
-            content: The bytes of the file.
+            path: Path of the file, relative to the source.
+            file: Its content, open for reading and for seeking.
 
         Returns:
-            Annotations with frame_dir, label, keypoint (M, T, V, C) in metres and
-            total_frames, and with subject and view where the format knows them.
+            Annotations with frame_dir (unique in the set), label, keypoint (M, T, V, C)
+            float32 in metres and total_frames; with subject, view and whatever else
+            :meth:`split` needs where the format knows them.
 
         Raises:
             BadFileError: The file cannot be used.
@@ -64,10 +92,8 @@ class BaseConverter(ABC):
 
 
 @contextlib.contextmanager
-def _files(
-    source: Path, accepts: Callable[[str], bool]
-) -> Iterator[list[tuple[str, Callable[[], bytes]]]]:
-    """(name, read) of the accepted files in a folder or a tar archive.
+def _files(source: Path) -> Iterator[list[tuple[PurePosixPath, Callable]]]:
+    """(path, open) of every file in a folder, a tar or a zip archive, or of one file.
 
     An archive is not unpacked, so that no name in it reaches the file system, and only
     its regular files count, no links.
@@ -78,25 +104,54 @@ def _files(
         )
     if source.is_dir():
         paths = sorted(path for path in source.rglob('*') if path.is_file())
-        yield [(path.name, path.read_bytes) for path in paths if accepts(path.name)]
+        yield [
+            (PurePosixPath(path.relative_to(source)), partial(path.open, 'rb'))
+            for path in paths
+        ]
         return
     try:
-        with tarfile.open(source) as archive:
-            members = [
-                (PurePosixPath(member.name).name, member)
-                for member in archive
-                if member.isfile()
-            ]
-            yield [
-                (name, archive.extractfile(member).read)
-                for name, member in members
-                if accepts(name)
-            ]
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        if zipfile.is_zipfile(source):
+            with zipfile.ZipFile(source) as archive:
+                yield [
+                    (PurePosixPath(name), partial(archive.open, name))
+                    for name in sorted(archive.namelist())
+                    if not name.endswith('/')
+                ]
+        else:
+            with tarfile.open(source) as archive:
+                yield [
+                    (
+                        PurePosixPath(member.name),
+                        partial(archive.extractfile, member),
+                    )
+                    for member in archive
+                    if member.isfile()
+                ]
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as e:
         raise ValueError(
-            f'{source} is no readable tar archive, it may be incomplete: {error}. '
+            f'{source} is no readable tar or zip archive, it may be incomplete: {e}. '
             'Download it again or give the unpacked folder.'
-        ) from error
+        ) from e
+
+
+def _parse(
+    converter: BaseConverter, path: PurePosixPath, content: bytes
+) -> list[dict] | BadFileError:
+    """Reads and checks one file; a bad one is a value here, so that a pool goes on."""
+    return _read(converter, path, partial(io.BytesIO, content))
+
+
+def _read(
+    converter: BaseConverter, path: PurePosixPath, open_file: Callable[[], BinaryIO]
+) -> list[dict] | BadFileError:
+    try:
+        with open_file() as file:
+            annotations = list(converter.parse(path, file))
+        for annotation in annotations:
+            _check(annotation)
+    except (BadFileError, OSError) as error:
+        return BadFileError(str(error))
+    return annotations
 
 
 def _check(annotation: dict) -> None:
@@ -109,15 +164,44 @@ def _check(annotation: dict) -> None:
         raise BadFileError(f'{stray} coordinates are NaN or infinite')
 
 
+def _parse_all(
+    converter: BaseConverter,
+    files: list[tuple[PurePosixPath, Callable[[], BinaryIO]]],
+    workers: int,
+) -> Iterator[tuple[PurePosixPath, list[dict] | BadFileError]]:
+    """Results in the order of the files, in this process or in others."""
+    if workers <= 1 or len(files) == 1:
+        for path, open_file in files:
+            yield path, _read(converter, path, open_file)
+        return
+    # Not pool.map, which would read every file into memory at once.
+    pending = deque()
+    with ProcessPoolExecutor(workers) as pool:
+        for path, open_file in files:
+            if len(pending) >= 8 * workers:
+                done, future = pending.popleft()
+                yield done, future.result()
+            with open_file() as file:
+                content = file.read()
+            pending.append((path, pool.submit(_parse, converter, path, content)))
+        for done, future in pending:
+            yield done, future.result()
+
+
 def convert(
-    converter: BaseConverter, source: str | Path, strict: bool = False
+    converter: BaseConverter,
+    source: str | Path,
+    strict: bool = False,
+    workers: int = 1,
 ) -> tuple[dict, list[tuple[str, str]]]:
     """Reads a source into an annotation dict.
 
     Args:
         converter: The format.
-        source: Archive (.tar, .tar.gz) or folder, searched with its subfolders.
+        source: Archive (.tar, .tar.gz, .zip), folder, searched with its subfolders, or
+            a single file of the format.
         strict: Stop at the first bad file; otherwise it is left out and listed.
+        workers: Processes that parse. The result does not depend on their number.
 
     Returns:
         The annotation dict, and (file, reason) of what was left out.
@@ -125,27 +209,36 @@ def convert(
     Raises:
         FileNotFoundError: ``source`` does not exist.
         ValueError: It holds no usable file of the format.
-        BadFileError: A file is bad and ``strict`` is set.
+        BadFileError: A file is bad and ``strict`` is set, or a side file is bad.
     """
     source = Path(source)
+    single = PurePosixPath(source.name)
     annotations, skipped, seen = [], [], set()
-    with _files(source, converter.accepts) as files:
+    with contextlib.ExitStack() as stack:
+        if source.is_file() and converter.accepts(single):
+            found = [(single, partial(source.open, 'rb'))]
+        else:
+            found = stack.enter_context(_files(source))
+        for path, open_file in found:
+            if converter.is_side_file(path):
+                with open_file() as file:
+                    converter.read_side_file(path, file)
+        files = [(path, read) for path, read in found if converter.accepts(path)]
         if not files:
             raise ValueError(f'{source} holds no {converter.files}.')
         bar = ProgressBar(len(files), file=sys.stderr)
-        for name, read in files:
-            try:
-                parsed = converter.parse(name, read())
-                for annotation in parsed:
-                    if annotation['frame_dir'] in seen:
-                        raise BadFileError('a second file of this name')
-                    _check(annotation)
-                    seen.add(annotation['frame_dir'])
-                annotations += parsed
-            except (BadFileError, OSError) as error:
+        for path, parsed in _parse_all(converter, files, workers):
+            if not isinstance(parsed, BadFileError):
+                names = {annotation['frame_dir'] for annotation in parsed}
+                if len(names) < len(parsed) or seen & names:
+                    parsed = BadFileError('a second sample of this name')
+            if isinstance(parsed, BadFileError):
                 if strict:
-                    raise BadFileError(f'{source}, {name}: {error}') from error
-                skipped.append((name, str(error)))
+                    raise BadFileError(f'{source}, {path}: {parsed}') from parsed
+                skipped.append((str(path), str(parsed)))
+            else:
+                seen |= names
+                annotations += parsed
             bar.update()
         sys.stderr.write('\n')
     if not annotations:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import PurePosixPath
+from typing import BinaryIO
 
 import numpy as np
 
@@ -43,15 +45,15 @@ class NWUCLAConverter(BaseConverter):
     source = 'Northwestern-UCLA Multiview Action 3D (Wang et al., CVPR 2014)'
     files = 'files aAA_sSS_eEE_vVV.json'
 
-    def accepts(self, name: str) -> bool:
+    def accepts(self, path: PurePosixPath) -> bool:
         """Whether the name has the form of the set."""
-        return _NAME.fullmatch(name) is not None
+        return _NAME.fullmatch(path.name) is not None
 
-    def parse(self, name: str, content: bytes) -> list[dict]:
+    def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict]:
         """Reads the one sequence of a file."""
-        frame_dir, action, subject, view = _NAME.fullmatch(name).groups()
+        frame_dir, action, subject, view = _NAME.fullmatch(path.name).groups()
         try:
-            record = json.loads(content)
+            record = json.load(file)
         except ValueError as error:
             raise BadFileError(f'no valid json: {error}') from error
         if not isinstance(record, dict):

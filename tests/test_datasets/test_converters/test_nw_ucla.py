@@ -26,7 +26,7 @@ SAMPLES = {
 @pytest.fixture(scope='module')
 def convert_command():
     """main() of tools/data/convert.py."""
-    path = Path(__file__).parents[2] / 'tools' / 'data' / 'convert.py'
+    path = Path(__file__).parents[3] / 'tools' / 'data' / 'convert.py'
     spec = importlib.util.spec_from_file_location('convert_command', path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -165,7 +165,7 @@ def test_second_file_of_a_name(folder):
     name = 'a01_s01_e00_v01'
     (folder / 'copy' / f'{name}.json').write_text(record(name))
     annotation, skipped = convert(NWUCLAConverter(), folder)
-    assert skipped == [(f'{name}.json', 'a second file of this name')]
+    assert skipped == [(f'copy/{name}.json', 'a second sample of this name')]
     assert len(annotation['annotations']) == 3
 
 
@@ -202,7 +202,7 @@ def test_incomplete_archive(folder, kept):
 def test_file_that_is_no_archive(tmp_path):
     with gzip.open(tmp_path / 'a.tar.gz', 'w') as file:
         file.write(b'no tar')
-    with pytest.raises(ValueError, match='no readable tar archive'):
+    with pytest.raises(ValueError, match='no readable tar or zip archive'):
         convert(NWUCLAConverter(), tmp_path / 'a.tar.gz')
 
 

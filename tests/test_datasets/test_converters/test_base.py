@@ -1,0 +1,117 @@
+"""What converters share: sources, workers, side files, options."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+import numpy as np
+import pytest
+
+from fdmae_mm.datasets.converters import BadFileError, BaseConverter, convert
+
+
+class LengthConverter(BaseConverter):
+    """A file holds the number of its frames; labels.txt says which file is of class 1.
+
+    A plug-in as a user would write one.
+    """
+
+    format, layout, source, files = 'length', 'sbu', 'a test', 'files *.len'
+    classes = ('zero', 'one')
+    ones = ()
+
+    def accepts(self, path: PurePosixPath) -> bool:
+        return path.suffix == '.len'
+
+    def is_side_file(self, path: PurePosixPath) -> bool:
+        return path.name == 'labels.txt'
+
+    def read_side_file(self, path: PurePosixPath, file: BinaryIO) -> None:
+        self.ones = file.read().decode().split()
+
+    def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict]:
+        try:
+            frames = int(file.read())
+        except ValueError as error:
+            raise BadFileError(f'no number: {error}') from error
+        return [
+            dict(
+                frame_dir=path.stem,
+                label=int(path.stem in self.ones),
+                keypoint=np.ones((1, frames, 15, 3), np.float32),
+                total_frames=frames,
+            )
+        ]
+
+    def split(self, annotations: list[dict]) -> dict[str, list[str]]:
+        return dict(train=[a['frame_dir'] for a in annotations])
+
+
+FILES = {'x/b.len': '3', 'a.len': '2', 'y/labels.txt': 'b', 'bad.len': 'two'}
+
+
+def folder_of(tmp_path):
+    for name, content in FILES.items():
+        (tmp_path / 'src' / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / 'src' / name).write_text(content)
+    return tmp_path / 'src'
+
+
+def tar_of(tmp_path):
+    with tarfile.open(tmp_path / 'src.tar.gz', 'w:gz') as archive:
+        for name, content in FILES.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content.encode()))
+    return tmp_path / 'src.tar.gz'
+
+
+def zip_of(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'src.zip', 'w') as archive:
+        archive.writestr('x/', '')
+        for name, content in FILES.items():
+            archive.writestr(name, content)
+    return tmp_path / 'src.zip'
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+@pytest.mark.parametrize('source_of', [folder_of, tar_of, zip_of])
+def test_every_source_and_number_of_workers_gives_the_same(
+    tmp_path, source_of, workers
+):
+    annotation, skipped = convert(
+        LengthConverter(), source_of(tmp_path), workers=workers
+    )
+    found = [
+        (a['frame_dir'], a['label'], a['total_frames'])
+        for a in annotation['annotations']
+    ]
+    assert found == [('a', 0, 2), ('b', 1, 3)]
+    ((name, reason),) = skipped
+    assert name == 'bad.len'
+    assert reason.startswith('no number')
+
+
+def test_single_file(tmp_path):
+    annotation, _ = convert(LengthConverter(), folder_of(tmp_path) / 'a.len')
+    assert annotation['split'] == {'train': ['a']}
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_strict_names_the_file(tmp_path, workers):
+    with pytest.raises(BadFileError, match=r'src, bad.len: no number'):
+        convert(LengthConverter(), folder_of(tmp_path), strict=True, workers=workers)
+
+
+def test_damaged_zip(tmp_path):
+    path = zip_of(tmp_path)
+    content = bytearray(path.read_bytes())
+    at = content.index(b'a.len') + len(b'a.len')
+    content[at] ^= 1  # its only byte is no longer what its checksum says
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r'src.zip is no readable tar or zip archive'):
+        convert(LengthConverter(), path)
