@@ -1,6 +1,6 @@
 """FDMAE, NW-UCLA cross-view, paper size.
 
-    tools/dist_train.sh configs/fdmae_nw-ucla.py 1
+    tools/dist_train.sh configs/fdmae_nw-ucla.py 8
 
 Not run here yet: no result is claimed.
 """
@@ -13,33 +13,10 @@ _base_ = [
 ]
 
 model = dict(
-    backbone=dict(num_joints=20, clip_len=64),
+    backbone=dict(num_joints=_base_.num_joints, clip_len=64),
     heads=dict(
         time=dict(window=16),
         frequency=dict(windows=(64, 16, 8), band_edges=(0, 1 / 32, 1 / 8, 1 / 2)),
     ),
 )
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            *_base_.train_view,
-            dict(
-                type='MotionAwareSkeletonMasking',
-                mask_ratio=0.9,
-                t_patch_size=4,
-                tau=0.8,
-            ),
-            dict(
-                type='RandomSkeletonMasking',
-                mask_ratio=0.9,
-                t_patch_size=4,
-                key='teacher_mask',
-            ),
-            dict(
-                type='PackActionInputs',
-                meta_keys=('frame_dir',),
-                algorithm_keys=('mask', 'teacher_mask'),
-            ),
-        ]
-    )
-)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))

@@ -1,4 +1,4 @@
-"""FDMAE, the synthetic set, cross-view, in a size that a CPU trains.
+"""FDMAE, the synthetic set, cross-view, a size that a CPU trains.
 
 python tools/train.py configs/fdmae_synthetic.py
 """
@@ -6,47 +6,27 @@ python tools/train.py configs/fdmae_synthetic.py
 _base_ = [
     './_base_/default_runtime.py',
     './_base_/datasets/synthetic.py',
-    './_base_/models/fdmae.py',
+    './_base_/models/fdmae_small.py',
     './_base_/schedules/pretrain_small.py',
 ]
 
 model = dict(
-    backbone=dict(embed_dims=96, depth=3, num_heads=4, num_joints=25, clip_len=32),
-    decoder=dict(embed_dims=64, depth=1, num_heads=4),
+    backbone=dict(embed_dims=96, depth=3, num_joints=_base_.num_joints),
+    decoder=dict(depth=1),
     heads=dict(
-        time=dict(window=8, target=dict(type='JointTarget')),
-        frequency=dict(
-            windows=(32, 16, 8), band_edges=(0, 1 / 16, 1 / 8, 1 / 2), signal='joint'
+        _delete_=True,
+        time=dict(
+            _base_.model.heads.time,
+            target=dict(type='JointTarget', normalize=True),
+            loss_weight=1.0,
         ),
+        frequency=dict(_base_.model.heads.frequency, signal='joint'),
     ),
 )
 # A short run wants a teacher that follows faster.
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.02)]
 train_dataloader = dict(
-    dataset=dict(
-        dataset=dict(
-            pipeline=[
-                *_base_.train_view,
-                dict(
-                    type='MotionAwareSkeletonMasking',
-                    mask_ratio=0.9,
-                    t_patch_size=4,
-                    tau=0.8,
-                ),
-                dict(
-                    type='RandomSkeletonMasking',
-                    mask_ratio=0.9,
-                    t_patch_size=4,
-                    key='teacher_mask',
-                ),
-                dict(
-                    type='PackActionInputs',
-                    meta_keys=('frame_dir',),
-                    algorithm_keys=('mask', 'teacher_mask'),
-                ),
-            ]
-        )
-    )
+    dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
 )
 # A higher rate, smaller batches and 40 passes: the quickstart must end within six
 # minutes on two cores.

@@ -1,6 +1,6 @@
 """MAE baseline, NW-UCLA cross-view, paper size.
 
-    tools/dist_train.sh configs/mae_nw-ucla.py 1
+    tools/dist_train.sh configs/mae_nw-ucla.py 8
 
 Not run here yet: no result is claimed.
 """
@@ -12,19 +12,5 @@ _base_ = [
     './_base_/schedules/pretrain.py',
 ]
 
-model = dict(
-    backbone=dict(num_joints=20, clip_len=64),
-)
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            *_base_.train_view,
-            dict(type='RandomSkeletonMasking', mask_ratio=0.9, t_patch_size=4),
-            dict(
-                type='PackActionInputs',
-                meta_keys=('frame_dir',),
-                algorithm_keys=('mask',),
-            ),
-        ]
-    )
-)
+model = dict(backbone=dict(num_joints=_base_.num_joints, clip_len=64))
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))

@@ -1,4 +1,4 @@
-"""MAE baseline, the synthetic set, cross-view, in a size that a CPU trains.
+"""MAE baseline, the synthetic set, cross-view, a size that a CPU trains.
 
 python tools/train.py configs/mae_synthetic.py
 """
@@ -6,28 +6,16 @@ python tools/train.py configs/mae_synthetic.py
 _base_ = [
     './_base_/default_runtime.py',
     './_base_/datasets/synthetic.py',
-    './_base_/models/mae.py',
+    './_base_/models/mae_small.py',
     './_base_/schedules/pretrain_small.py',
 ]
 
 model = dict(
-    backbone=dict(embed_dims=96, depth=3, num_heads=4, num_joints=25, clip_len=32),
-    decoder=dict(embed_dims=64, depth=1, num_heads=4),
+    backbone=dict(embed_dims=96, depth=3, num_joints=_base_.num_joints),
+    decoder=dict(depth=1),
 )
 train_dataloader = dict(
-    dataset=dict(
-        dataset=dict(
-            pipeline=[
-                *_base_.train_view,
-                dict(type='RandomSkeletonMasking', mask_ratio=0.9, t_patch_size=4),
-                dict(
-                    type='PackActionInputs',
-                    meta_keys=('frame_dir',),
-                    algorithm_keys=('mask',),
-                ),
-            ]
-        )
-    )
+    dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
 )
 # A higher rate, smaller batches and 40 passes: the quickstart must end within six
 # minutes on two cores.

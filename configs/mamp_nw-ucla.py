@@ -1,28 +1,16 @@
 """MAMP, NW-UCLA cross-view, paper size.
 
-    tools/dist_train.sh configs/mamp_nw-ucla.py 1
+    tools/dist_train.sh configs/mamp_nw-ucla.py 8
 
 Not run here yet: no result is claimed.
 """
 
-_base_ = './mae_nw-ucla.py'
+_base_ = [
+    './_base_/default_runtime.py',
+    './_base_/datasets/nw_ucla.py',
+    './_base_/models/mamp.py',
+    './_base_/schedules/pretrain.py',
+]
 
-model = dict(heads=dict(time=dict(target=dict(type='MotionTarget'))))
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            *_base_.train_view,
-            dict(
-                type='MotionAwareSkeletonMasking',
-                mask_ratio=0.9,
-                t_patch_size=4,
-                tau=0.8,
-            ),
-            dict(
-                type='PackActionInputs',
-                meta_keys=('frame_dir',),
-                algorithm_keys=('mask',),
-            ),
-        ]
-    )
-)
+model = dict(backbone=dict(num_joints=_base_.num_joints, clip_len=64))
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))

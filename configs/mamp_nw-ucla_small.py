@@ -1,28 +1,16 @@
-"""MAMP, NW-UCLA cross-view, in a size that a CPU trains.
+"""MAMP, NW-UCLA cross-view, a size that a CPU trains.
 
 python tools/train.py configs/mamp_nw-ucla_small.py
 """
 
-_base_ = './mae_nw-ucla_small.py'
+_base_ = [
+    './_base_/default_runtime.py',
+    './_base_/datasets/nw_ucla_small.py',
+    './_base_/models/mamp_small.py',
+    './_base_/schedules/pretrain_small.py',
+]
 
-model = dict(heads=dict(time=dict(target=dict(type='MotionTarget'))))
+model = dict(backbone=dict(num_joints=_base_.num_joints))
 train_dataloader = dict(
-    dataset=dict(
-        dataset=dict(
-            pipeline=[
-                *_base_.train_view,
-                dict(
-                    type='MotionAwareSkeletonMasking',
-                    mask_ratio=0.9,
-                    t_patch_size=4,
-                    tau=0.8,
-                ),
-                dict(
-                    type='PackActionInputs',
-                    meta_keys=('frame_dir',),
-                    algorithm_keys=('mask',),
-                ),
-            ]
-        )
-    )
+    dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
 )

@@ -1,4 +1,4 @@
-"""NTU RGB+D 60, cross-subject, the 3-D joints of MMAction2's ntu60_3d.pkl.
+"""NTU RGB+D 60, cross-subject, clips of 120 frames, up to two persons.
 
 Crop, resize and rotation are those of MAMP.
 
@@ -30,7 +30,10 @@ test_view = [
 pack = [dict(type='PackActionInputs', meta_keys=('frame_dir',))]
 
 num_classes = 60
-source = dict(type='SkeletonDataset', ann_file='data/ntu60_3d.pkl', num_joints=25)
+num_joints = 25
+source = dict(
+    type='SkeletonDataset', ann_file='data/ntu60_3d.pkl', num_joints=num_joints
+)
 train_dataloader = dict(
     batch_size=32,
     num_workers=8,

@@ -28,7 +28,10 @@ test_view = [
 pack = [dict(type='PackActionInputs', meta_keys=('frame_dir',))]
 
 num_classes = 10
-source = dict(type='SkeletonDataset', ann_file='data/nw_ucla.pkl', num_joints=20)
+num_joints = 20
+source = dict(
+    type='SkeletonDataset', ann_file='data/nw_ucla.pkl', num_joints=num_joints
+)
 train_dataloader = dict(
     batch_size=64,
     num_workers=0,

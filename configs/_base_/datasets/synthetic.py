@@ -28,7 +28,10 @@ test_view = [
 pack = [dict(type='PackActionInputs', meta_keys=('frame_dir',))]
 
 num_classes = 20
-source = dict(type='SkeletonDataset', ann_file='data/synthetic.pkl', num_joints=25)
+num_joints = 25
+source = dict(
+    type='SkeletonDataset', ann_file='data/synthetic.pkl', num_joints=num_joints
+)
 train_dataloader = dict(
     batch_size=32,
     num_workers=0,

@@ -34,3 +34,17 @@ model = dict(
     momentum_head=dict(type='MomentumHead'),
 )
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.004)]
+masking = [
+    dict(type='MotionAwareSkeletonMasking', mask_ratio=0.9, t_patch_size=4, tau=0.8),
+    dict(
+        type='RandomSkeletonMasking',
+        mask_ratio=0.9,
+        t_patch_size=4,
+        key='teacher_mask',
+    ),
+    dict(
+        type='PackActionInputs',
+        meta_keys=('frame_dir',),
+        algorithm_keys=('mask', 'teacher_mask'),
+    ),
+]

@@ -21,3 +21,7 @@ model = dict(
         )
     ),
 )
+masking = [
+    dict(type='RandomSkeletonMasking', mask_ratio=0.9, t_patch_size=4),
+    dict(type='PackActionInputs', meta_keys=('frame_dir',), algorithm_keys=('mask',)),
+]

@@ -1,30 +1,18 @@
-"""k-NN on frozen features, NTU RGB+D 60 cross-subject, 1 neighbour by cosine.
+"""1-NN on frozen features, NTU RGB+D 60 cross-subject.
 
-    python tools/test.py configs/benchmarks/knn/knn_ntu60.py \
-        CHECKPOINT
+tools/dist_test.sh configs/benchmarks/knn/knn_ntu60.py CHECKPOINT 8
 """
 
 _base_ = [
     '../../_base_/default_runtime.py',
     '../../_base_/datasets/ntu60.py',
-    '../../_base_/evaluation.py',
+    '../../_base_/benchmarks/knn.py',
 ]
 
 model = dict(
-    type='RecognizerGCN',
-    backbone=dict(
-        type='SkeletonTransformer',
-        embed_dims=256,
-        depth=8,
-        num_heads=8,
-        num_joints=25,
-        clip_len=120,
-    ),
-    cls_head=dict(type='KNNHead', num_classes=_base_.num_classes, in_channels=256, k=1),
+    backbone=dict(num_joints=_base_.num_joints),
+    cls_head=dict(num_classes=_base_.num_classes),
 )
 custom_hooks = [dict(type='FeatureBankHook', dataloader=_base_.bank_dataloader)]
 test_dataloader = _base_.eval_dataloader
-# Nothing is trained.
 train_dataloader = None
-val_cfg = None
-val_evaluator = None

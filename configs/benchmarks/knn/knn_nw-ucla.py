@@ -1,30 +1,18 @@
-"""k-NN on frozen features, NW-UCLA cross-view, 1 neighbour by cosine.
+"""1-NN on frozen features, NW-UCLA cross-view.
 
-    python tools/test.py configs/benchmarks/knn/knn_nw-ucla.py \
-        CHECKPOINT
+tools/dist_test.sh configs/benchmarks/knn/knn_nw-ucla.py CHECKPOINT 8
 """
 
 _base_ = [
     '../../_base_/default_runtime.py',
     '../../_base_/datasets/nw_ucla.py',
-    '../../_base_/evaluation.py',
+    '../../_base_/benchmarks/knn.py',
 ]
 
 model = dict(
-    type='RecognizerGCN',
-    backbone=dict(
-        type='SkeletonTransformer',
-        embed_dims=256,
-        depth=8,
-        num_heads=8,
-        num_joints=20,
-        clip_len=64,
-    ),
-    cls_head=dict(type='KNNHead', num_classes=_base_.num_classes, in_channels=256, k=1),
+    backbone=dict(clip_len=64, num_joints=_base_.num_joints),
+    cls_head=dict(num_classes=_base_.num_classes),
 )
 custom_hooks = [dict(type='FeatureBankHook', dataloader=_base_.bank_dataloader)]
 test_dataloader = _base_.eval_dataloader
-# Nothing is trained.
 train_dataloader = None
-val_cfg = None
-val_evaluator = None

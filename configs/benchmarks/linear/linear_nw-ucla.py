@@ -1,37 +1,23 @@
-"""Linear probe, NW-UCLA cross-view: frozen encoder, batch norm, one layer.
+"""Linear probe, NW-UCLA cross-view.
 
-    python tools/train.py configs/benchmarks/linear/linear_nw-ucla.py \
+    tools/dist_train.sh configs/benchmarks/linear/linear_nw-ucla.py 8 \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 
 _base_ = [
     '../../_base_/default_runtime.py',
     '../../_base_/datasets/nw_ucla.py',
-    '../../_base_/evaluation.py',
-    '../../_base_/schedules/linear.py',
+    '../../_base_/benchmarks/linear.py',
 ]
 
 model = dict(
-    type='RecognizerGCN',
     backbone=dict(
-        type='SkeletonTransformer',
-        embed_dims=256,
-        depth=8,
-        num_heads=8,
-        num_joints=20,
         clip_len=64,
-        frozen_stages=8,
-        init_cfg=dict(
-            type='Pretrained',
-            checkpoint='work_dirs/fdmae_nw-ucla/epoch_400.pth',
-            prefix='backbone.',
-        ),
+        num_joints=_base_.num_joints,
+        init_cfg=dict(checkpoint='work_dirs/fdmae_nw-ucla/epoch_400.pth'),
     ),
-    cls_head=dict(
-        type='LinearProbeHead', num_classes=_base_.num_classes, in_channels=256
-    ),
+    cls_head=dict(num_classes=_base_.num_classes),
 )
-
 val_dataloader = _base_.eval_dataloader
 test_dataloader = _base_.eval_dataloader
 train_dataloader = dict(batch_size=256)

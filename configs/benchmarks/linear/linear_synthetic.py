@@ -1,4 +1,4 @@
-"""Linear probe, the synthetic set, cross-view: frozen encoder, batch norm, one layer.
+"""Linear probe, the synthetic set, cross-view.
 
     python tools/train.py configs/benchmarks/linear/linear_synthetic.py \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
@@ -7,36 +7,19 @@
 _base_ = [
     '../../_base_/default_runtime.py',
     '../../_base_/datasets/synthetic.py',
-    '../../_base_/evaluation.py',
-    '../../_base_/schedules/linear.py',
+    '../../_base_/benchmarks/linear_small.py',
 ]
 
 model = dict(
-    type='RecognizerGCN',
     backbone=dict(
-        type='SkeletonTransformer',
         embed_dims=96,
         depth=3,
-        num_heads=4,
-        num_joints=25,
-        clip_len=32,
         frozen_stages=3,
-        init_cfg=dict(
-            type='Pretrained',
-            checkpoint='work_dirs/fdmae_synthetic/epoch_4.pth',
-            prefix='backbone.',
-        ),
+        num_joints=_base_.num_joints,
+        init_cfg=dict(checkpoint='work_dirs/fdmae_synthetic/epoch_4.pth'),
     ),
-    cls_head=dict(
-        type='LinearProbeHead', num_classes=_base_.num_classes, in_channels=96
-    ),
+    cls_head=dict(in_channels=96, num_classes=_base_.num_classes),
 )
-
 val_dataloader = _base_.eval_dataloader
 test_dataloader = _base_.eval_dataloader
-# Ten passes an epoch: 100 passes in all.
-train_cfg = dict(max_epochs=10, val_interval=5)
-param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=10, end=10, convert_to_iter_based=True)
-]
 train_dataloader = dict(batch_size=256)

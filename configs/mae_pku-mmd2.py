@@ -1,0 +1,15 @@
+"""MAE baseline, PKU-MMD II cross-subject, paper size.
+
+    tools/dist_train.sh configs/mae_pku-mmd2.py 8
+
+Not run here yet: no result is claimed.
+"""
+
+_base_ = [
+    './_base_/default_runtime.py',
+    './_base_/datasets/pku_mmd2.py',
+    './_base_/models/mae.py',
+    './_base_/schedules/pretrain.py',
+]
+
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))

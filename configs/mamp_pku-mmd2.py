@@ -1,0 +1,17 @@
+"""MAMP, PKU-MMD II cross-subject, paper size.
+
+    tools/dist_train.sh configs/mamp_pku-mmd2.py 8
+
+Not run here yet: no result is claimed.
+"""
+
+_base_ = [
+    './_base_/default_runtime.py',
+    './_base_/datasets/pku_mmd2.py',
+    './_base_/models/mamp.py',
+    './_base_/schedules/pretrain.py',
+]
+
+# As published: an absent second person is encoded and reconstructed like any other.
+model = dict(backbone=dict(encode_absent=True))
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
