@@ -1,3 +1,4 @@
+import functools
 from pathlib import Path
 
 import pytest
@@ -22,21 +23,41 @@ def synthetic_ann_file(synthetic_annotation, tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
-def nw_ucla_archive():
-    path = SHARED_DATA / 'nw_ucla.tar.gz'
-    if not path.exists():
-        pytest.skip(f'the real NW-UCLA data are not at {path}')
-    return path
+def real_archive():
+    """Path of a real set by the name of its format."""
+
+    def find(name):
+        path = SHARED_DATA / f'{name}.tar.gz'
+        if not path.exists():
+            pytest.skip(f'the real {name} data are not at {path}')
+        return path
+
+    return find
 
 
 @pytest.fixture(scope='session')
-def nw_ucla_annotation(nw_ucla_archive):
-    """The complete real set."""
-    from fdmae_mm.datasets.converters import NWUCLAConverter, convert
+def real_annotation(real_archive):
+    """Annotation of a complete real set by the name of its format, made once."""
+    from fdmae_mm.datasets.converters import CONVERTERS, convert
 
-    annotation, skipped = convert(NWUCLAConverter(), nw_ucla_archive)
-    assert not skipped
-    return annotation
+    @functools.cache
+    def make(name):
+        annotation, skipped = convert(CONVERTERS[name](), real_archive(name))
+        assert not skipped
+        return annotation
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def nw_ucla_archive(real_archive):
+    return real_archive('nw_ucla')
+
+
+@pytest.fixture(scope='session')
+def nw_ucla_annotation(real_annotation):
+    """The complete real set."""
+    return real_annotation('nw_ucla')
 
 
 @pytest.fixture(scope='session')

@@ -11,6 +11,7 @@ default_hooks = dict(
     epoch_seed=dict(type='EpochSeedHook'),
     non_finite_loss=dict(type='NonFiniteLossHook'),
     loaded_weights=dict(type='LoadedWeightsHook'),
+    result_record=dict(type='ResultRecordHook'),
 )
 
 env_cfg = dict(

@@ -1,17 +1,27 @@
-"""The command line: train and test as in OpenMMLab, and probe."""
+"""The command line: train and test as in OpenMMLab, probe and fuse."""
 
 import argparse
+import copy
 import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from mmaction.evaluation import mean_class_accuracy, top_k_accuracy
 from mmaction.registry import MODELS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.device import get_device
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
+from mmengine.runner import Runner, set_random_seed
 
-from ..evaluation import probe_encoder
+from ..evaluation import (
+    extract_features,
+    few_shot_accuracy,
+    fuse_scores,
+    probe_encoder,
+    read_scores,
+)
 
 
 def train(argv: Sequence[str] | None = None) -> None:
@@ -60,6 +70,7 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser.add_argument('--dump', help='write the predictions to this .pkl file')
     args = parser.parse_args(argv)
     cfg = _load_config(args)
+    cfg.load_from = args.checkpoint
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     if cfg.get('test_dataloader') is None:
@@ -67,6 +78,7 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
             f'{args.config} has no test_dataloader: it is a pre-training config. Test '
             f'the checkpoint with one of configs/benchmarks/{{knn,linear,finetune}}.'
         )
+    # An addition to what the options may have set, so that it comes after them.
     if args.dump:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(
@@ -78,34 +90,135 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
         )
         dump = dict(type='DumpResults', out_file_path=args.dump)
         cfg.test_evaluator = [*evaluator, dump]
-    cfg.load_from = args.checkpoint
     return Runner.from_cfg(cfg).test()
 
 
 def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Probe a pre-trained encoder in seconds; see ``tools/probe.py --help``."""
-    parser = _parser('1-NN and linear probe on features that are computed once.')
+    parser = _parser('Neighbours, retrieval and linear probe on cached features.')
     parser.add_argument('checkpoint', help='pre-training checkpoint')
+    parser.add_argument(
+        '--views',
+        type=int,
+        default=1,
+        help='views of each training clip for the linear probe; more than 1 are drawn '
+        'by the pipeline of train_dataloader, 1 is the view of a test (default)',
+    )
+    parser.add_argument(
+        '--few-shot',
+        nargs=2,
+        type=int,
+        metavar=('WAYS', 'SHOTS'),
+        help='also few-shot episodes on the test split',
+    )
+    parser.add_argument(
+        '--classes', nargs='+', type=int, help='labels of --few-shot; default: all'
+    )
+    parser.add_argument(
+        '--queries', type=int, default=15, help='queries a class of --few-shot'
+    )
     args = parser.parse_args(argv)
+    if args.views < 1:
+        parser.error(f'--views {args.views}: must be at least 1')
+    if args.classes and not args.few_shot:
+        parser.error('--classes are those of --few-shot, which is not given')
     cfg = _load_config(args)
+    pretrained = dict(type='Pretrained', checkpoint=args.checkpoint, prefix='backbone.')
+    cfg.merge_from_dict({'model.backbone.init_cfg': pretrained})
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     if 'bank_dataloader' not in cfg or cfg.model.type != 'RecognizerGCN':
         raise ValueError(f'{args.config} is not a config of configs/benchmarks.')
+    if args.views > 1 and cfg.get('train_dataloader') is None:
+        raise ValueError(
+            f'{args.config} has no train_dataloader for --views {args.views}. Take one '
+            'of configs/benchmarks/linear.'
+        )
     init_default_scope(cfg.default_scope)
-    cfg.model.backbone.init_cfg = dict(
-        type='Pretrained', checkpoint=args.checkpoint, prefix='backbone.'
-    )
+    seed = cfg.randomness.seed
     model = MODELS.build(cfg.model)
     model.init_weights()
-    loaders = (
-        Runner.build_dataloader(cfg[name], seed=cfg.randomness.seed)
+    model.to(get_device())
+    bank, test = (
+        Runner.build_dataloader(cfg[name], seed=seed)
         for name in ('bank_dataloader', 'eval_dataloader')
     )
-    accuracies = probe_encoder(model, *loaders, cfg.randomness.seed)
-    result = {name: round(value, 1) for name, value in accuracies.items()}
+    augmented = []
+    if args.views > 1:
+        set_random_seed(seed)
+        one_pass = Runner.build_dataloader(_one_pass(cfg.train_dataloader), seed=seed)
+        augmented = [one_pass] * args.views
+    result = probe_encoder(model, bank, test, seed, augmented)
+    if args.few_shot:
+        ways, shots = args.few_shot
+        name = f'{ways}way_{shots}shot'
+        result[name], result[f'{name}_ci95'] = few_shot_accuracy(
+            *extract_features(model, test),
+            ways,
+            shots,
+            queries=args.queries,
+            classes=args.classes,
+            seed=seed,
+        )
+    result = {name: round(value, 1) for name, value in result.items()}
     print(json.dumps(result))
     return result
+
+
+def fuse(argv: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
+    """Fuse the scores of streams; see ``tools/analysis/fuse_scores.py --help``."""
+    parser = argparse.ArgumentParser(
+        description='Accuracy in %% of the scores that `tools/test.py --dump` wrote, '
+        'and of their weighted sum.'
+    )
+    parser.add_argument('scores', nargs='+', help='.pkl files, one a stream')
+    parser.add_argument(
+        '--coefficients', nargs='+', type=float, help='weights; default: all 1'
+    )
+    parser.add_argument(
+        '--apply-softmax',
+        action='store_true',
+        help='turn scores into probabilities; heads with average_clips=prob did so',
+    )
+    args = parser.parse_args(argv)
+    coefficients = args.coefficients or [1.0] * len(args.scores)
+    if len(coefficients) != len(args.scores):
+        parser.error(
+            f'{len(coefficients)} coefficients are given for {len(args.scores)} files'
+        )
+    if len(set(args.scores)) < len(args.scores):
+        parser.error('a file is given twice')
+    streams = {path: read_scores(path) for path in args.scores}
+    fused = fuse_scores(streams, coefficients, args.apply_softmax)
+    labels = next(iter(streams.values())).labels
+    rows = {
+        path: _accuracies(stream.scores, labels) for path, stream in streams.items()
+    }
+    rows['fusion'] = _accuracies(fused, labels)
+    width = max(map(len, rows))
+    print(f'{"":<{width}}' + ''.join(f'{name:>8}' for name in rows['fusion']))
+    for name, row in rows.items():
+        print(f'{name:<{width}}' + ''.join(f'{value:>8.2f}' for value in row.values()))
+    return rows
+
+
+def _accuracies(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    top1, top5 = top_k_accuracy(scores, labels, (1, 5))
+    mean1 = mean_class_accuracy(scores, labels)
+    return {
+        name: float(100 * share)
+        for name, share in (('top1', top1), ('top5', top5), ('mean1', mean1))
+    }
+
+
+def _one_pass(dataloader: ConfigDict) -> ConfigDict:
+    """A loader of training, changed to give each clip once, in order."""
+    dataloader = copy.deepcopy(dataloader)
+    while dataloader.dataset.type == 'RepeatDataset':
+        dataloader.dataset = dataloader.dataset.dataset
+    dataloader.sampler = dict(type='DefaultSampler', shuffle=False)
+    dataloader.drop_last = False
+    return dataloader
 
 
 def _parser(description: str) -> argparse.ArgumentParser:

@@ -1,23 +1,86 @@
-"""Skeleton layouts: what each joint index means.
+"""Skeleton layouts: what each joint index means, and which joints are the same.
 
 A layout is needed wherever code must know the body and not only V: drawing, left-right
-flip, view alignment, masking of body parts, bones.
+flip, view alignment, masking of body parts, bones, the way from one layout to another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+
+import numpy as np
+from mmengine.logging import print_log
 
 PARTS = ('torso', 'left_arm', 'right_arm', 'left_leg', 'right_leg')
 
-_ARM_WORDS = ('shoulder', 'elbow', 'wrist', 'hand', 'arm', 'finger', 'thumb')
-_LEG_WORDS = ('hip', 'knee', 'ankle', 'foot', 'leg', 'toe', 'heel')
-# From the pelvis upwards: where the names that other layouts use for it stand.
-_MIDLINE = (
-    ('pelvis', 'root', 'hip_center', 'hip', 'mid_hip', 'bottom_torso'),
-    ('spine', 'torso', 'upper_torso', 'thorax', 'neck', 'upper_neck'),
+# fmt: off
+_ARM_WORDS = (
+    'shoulder', 'elbow', 'wrist', 'hand', 'arm', 'finger', 'thumb', 'palm', 'index',
+    'pinky',
 )
+_LEG_WORDS = (
+    'hip', 'knee', 'ankle', 'foot', 'leg', 'toe', 'heel', 'thigh', 'shin', 'calf',
+)
+# Canonical name -> what other sources call the same joint; the first that a layout has
+# is taken. Names as _split returns them: the side apart, lower case, '_' between words.
+_MIDDLE_SYNONYMS = {
+    'pelvis': (
+        'root', 'hip_center', 'hip_centre', 'mid_hip', 'hip', 'hips', 'spine_base',
+        'bottom_torso',
+    ),
+    'spine': (
+        'torso', 'spine_mid', 'mid_spine', 'spine_naval', 'spine_navel', 'spine_1',
+    ),
+    'shoulder_center': (
+        'shoulder_centre', 'spine_shoulder', 'mid_shoulder', 'thorax', 'upper_torso',
+        'spine_chest', 'chest',
+    ),
+    'neck': ('neck_base', 'upper_neck'),
+    'head_top': ('top_head',),
+}
+_SIDE_SYNONYMS = {
+    'shoulder': ('upper_arm', 'arm'),
+    'elbow': ('fore_arm', 'forearm', 'lower_arm'),
+    'hand': ('palm',),
+    'hand_tip': ('handtip',),
+    'hip': ('hip_joint', 'up_leg', 'upper_leg', 'thigh'),
+    'knee': ('leg', 'lower_leg', 'shin', 'calf'),
+    'toe': ('big_toe', 'toe_base', 'foot_index'),
+}
+# fmt: on
+# Of what a joint is made where a layout lacks it: the mean of the first entry whose
+# joints the layout has, or that can themselves be made.
+_STAND_INS = {
+    'pelvis': (('left_hip', 'right_hip'),),
+    'spine': (('pelvis', 'shoulder_center'),),
+    'shoulder_center': (('neck',), ('left_shoulder', 'right_shoulder')),
+    'neck': (('shoulder_center',),),
+    'head': (('head_top',), ('nose',), ('left_ear', 'right_ear')),
+    'head_top': (('head',),),
+    'nose': (('head',),),
+    **{f'{side}_eye': (('nose',),) for side in ('left', 'right')},
+    **{f'{side}_ear': (('head',),) for side in ('left', 'right')},
+    **{
+        f'{side}_{joint}': ((f'{side}_{other}',),)
+        for side in ('left', 'right')
+        for joint, other in (
+            ('wrist', 'hand'),
+            ('hand', 'wrist'),
+            ('hand_tip', 'hand'),
+            ('thumb', 'hand'),
+            ('ankle', 'foot'),
+            ('foot', 'ankle'),
+            ('toe', 'foot'),
+            ('heel', 'ankle'),
+        )
+    },
+}
+_SIDES = {'left': 'left', 'l': 'left', 'right': 'right', 'r': 'right'}
+_WORD = re.compile(r'[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+')
+_GLUED = re.compile('(left|right)([a-z]+)')
 
 
 @dataclass(frozen=True)
@@ -103,22 +166,58 @@ class SkeletonLayout:
         return len(self.joints)
 
 
-def _side_of(name: str) -> str | None:
-    """'left', 'right' or None."""
-    for side in ('left', 'right'):
-        if name.lower().startswith((side, f'{side[0]}_')):
-            return side
-    return None
+def _split(name: str) -> tuple[str | None, str]:
+    """Side and rest of a joint name: LeftUpLeg, L_UpLeg, up leg (left) are the same.
+
+    Returns:
+        ``'left'``, ``'right'`` or None, and the other words, joined by '_'.
+    """
+    words = [word.lower() for word in _WORD.findall(name)]
+    words = [w for word in words for w in _unglue(word)] or [name.lower()]
+    for i, word in enumerate(words):
+        side, rest = _SIDES.get(word), words[:i] + words[i + 1 :]
+        # The vertebra L5 is no left 5.
+        if side and any(other.isalpha() for other in rest):
+            return side, '_'.join(rest)
+    return None, '_'.join(words)
 
 
-def _parts_of(joints: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+def _unglue(word: str) -> Sequence[str]:
+    """'lefthand' -> 'left', 'hand'."""
+    glued = _GLUED.fullmatch(word)
+    return glued.groups() if glued else (word,)
+
+
+def _canonical_index(joints: Sequence[str]) -> dict[str, int]:
+    """Canonical name -> index of the joint that fits it best.
+
+    Joints that the tables do not know, or that another one of the same layout
+    displaces, keep the words of their own names.
+    """
+    own = {}
+    for index, name in enumerate(joints):
+        own.setdefault(_split(name), index)
+    canonical = {
+        f'{side}_{stem}' if side else stem: index for (side, stem), index in own.items()
+    }
+    for side in (None, 'left', 'right'):
+        for stem, others in (_SIDE_SYNONYMS if side else _MIDDLE_SYNONYMS).items():
+            for other in (stem, *others):
+                if (side, other) in own:
+                    key = f'{side}_{stem}' if side else stem
+                    canonical[key] = own[side, other]
+                    break
+    return canonical
+
+
+def _parts_of(joints: Sequence[str]) -> dict[str, tuple[int, ...]]:
     """Sorts joints into body parts by the words in their names.
 
     Joints of no limb (head, spine, face) belong to the torso.
     """
     parts = {part: [] for part in PARTS}
     for index, name in enumerate(joints):
-        side, word = _side_of(name), name.lower()
+        side, word = _split(name)
         if side and any(leg in word for leg in _LEG_WORDS):
             parts[f'{side}_leg'].append(index)
         elif side and any(arm in word for arm in _ARM_WORDS):
@@ -128,29 +227,63 @@ def _parts_of(joints: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
     return {part: tuple(indices) for part, indices in parts.items()}
 
 
+def _pairs_of(name: str, joints: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """(left, right) joints whose names differ in the side alone.
+
+    Raises:
+        ValueError: A joint of one side has none on the other.
+    """
+    sides = {'left': {}, 'right': {}, None: {}}
+    for index, joint in enumerate(joints):
+        side, stem = _split(joint)
+        sides[side][stem] = index
+    left, right = sides['left'], sides['right']
+    if alone := left.keys() ^ right.keys():
+        names = [joints[(left | right)[stem]] for stem in sorted(alone)]
+        raise ValueError(
+            f'Layout {name!r}: {names} have no counterpart of the same name on the '
+            'other side. Correct the names, or give all fields of SkeletonLayout.'
+        )
+    return tuple((index, right[stem]) for stem, index in left.items())
+
+
 def _build(
     name: str,
     joints: tuple[str, ...],
     edges: tuple[tuple[int, int], ...],
     center: int,
     spine: tuple[int, int] | None,
+    left_right: tuple[tuple[int, int], ...] | None = None,
 ) -> SkeletonLayout:
-    """Makes a layout whose sides and limbs follow from its ``left_*`` names."""
-    index = {joint: i for i, joint in enumerate(joints)}
+    """Makes a layout whose limbs, and sides if not given, follow from its names."""
+    index = _canonical_index(joints)
+
+    def right_and_left(stem: str) -> tuple[int, int] | None:
+        pair = index.get(f'right_{stem}'), index.get(f'left_{stem}')
+        return None if None in pair else pair
+
     return SkeletonLayout(
         name=name,
         joints=joints,
         edges=edges,
         parts=_parts_of(joints),
-        left_right=tuple(
-            (i, index[joint.replace('left', 'right', 1)])
-            for joint, i in index.items()
-            if joint.startswith('left')
-        ),
+        left_right=_pairs_of(name, joints) if left_right is None else left_right,
         center=center,
         spine=spine,
-        shoulders=(index['right_shoulder'], index['left_shoulder']),
-        hips=(index['right_hip'], index['left_hip']),
+        shoulders=right_and_left('shoulder'),
+        hips=right_and_left('hip'),
+    )
+
+
+def _reorder(layout: SkeletonLayout, name: str, *joints: str) -> SkeletonLayout:
+    """The same body with its joints in another order."""
+    new = {layout.joints.index(joint): i for i, joint in enumerate(joints)}
+    return _build(
+        name,
+        joints,
+        edges=tuple((new[child], new[parent]) for child, parent in layout.edges),
+        center=new[layout.center],
+        spine=tuple(new[joint] for joint in layout.spine),
     )
 
 
@@ -160,6 +293,22 @@ def _sides(*joints: str) -> tuple[str, ...]:
 
 
 # fmt: off
+_KINECT_V1 = _build(
+    'kinect_v1',
+    joints=(
+        'hip_center', 'spine', 'shoulder_center', 'head',
+        *_sides('shoulder', 'elbow', 'wrist', 'hand'),
+        *_sides('hip', 'knee', 'ankle', 'foot'),
+    ),
+    edges=(
+        (0, 1), (1, 2), (3, 2), (4, 2), (5, 4), (6, 5), (7, 6), (8, 2),
+        (9, 8), (10, 9), (11, 10), (12, 0), (13, 12), (14, 13), (15, 14),
+        (16, 0), (17, 16), (18, 17), (19, 18),
+    ),
+    center=1,
+    # The Kinect v1 spine joint lies 5 cm above the hips: too short a line.
+    spine=(0, 2),
+)
 LAYOUTS: dict[str, SkeletonLayout] = {
     layout.name: layout
     for layout in (
@@ -181,21 +330,22 @@ LAYOUTS: dict[str, SkeletonLayout] = {
             center=1,
             spine=(0, 1),
         ),
-        _build(
-            'kinect_v1',
-            joints=(
-                'hip_center', 'spine', 'shoulder_center', 'head',
-                *_sides('shoulder', 'elbow', 'wrist', 'hand'),
-                *_sides('hip', 'knee', 'ankle', 'foot'),
-            ),
-            edges=(
-                (0, 1), (1, 2), (3, 2), (4, 2), (5, 4), (6, 5), (7, 6), (8, 2),
-                (9, 8), (10, 9), (11, 10), (12, 0), (13, 12), (14, 13), (15, 14),
-                (16, 0), (17, 16), (18, 17), (19, 18),
-            ),
-            center=1,
-            # The Kinect v1 spine joint lies 5 cm above the hips: too short a line.
-            spine=(0, 2),
+        _KINECT_V1,
+        # The orders of UTD-MHAD and of MSR-Action3D. In the latter the joint that moves
+        # in the actions of the right hand (high arm wave, tennis serve) is taken to be
+        # the right one.
+        _reorder(
+            _KINECT_V1, 'kinect_v1_utd_mhad',
+            'head', 'shoulder_center', 'spine', 'hip_center',
+            *_sides('shoulder', 'elbow', 'wrist', 'hand'),
+            *_sides('hip', 'knee', 'ankle', 'foot'),
+        ),
+        _reorder(
+            _KINECT_V1, 'kinect_v1_msr_action3d',
+            'left_shoulder', 'right_shoulder', 'shoulder_center', 'spine', 'left_hip',
+            'right_hip', 'hip_center', 'left_elbow', 'right_elbow', 'left_wrist',
+            'right_wrist', 'left_hand', 'right_hand', 'left_knee', 'right_knee',
+            'left_ankle', 'right_ankle', 'left_foot', 'right_foot', 'head',
         ),
         # Edges and centre as in MMAction2's Graph: no joint lies on the spine.
         _build(
@@ -212,6 +362,23 @@ LAYOUTS: dict[str, SkeletonLayout] = {
                 (4, 2),
             ),
             center=0,
+            spine=None,
+        ),
+        # Order, edges and centre as in MMAction2's Graph.
+        _build(
+            'openpose',
+            joints=(
+                'nose', 'neck', 'right_shoulder', 'right_elbow', 'right_wrist',
+                'left_shoulder', 'left_elbow', 'left_wrist', 'right_hip', 'right_knee',
+                'right_ankle', 'left_hip', 'left_knee', 'left_ankle', 'right_eye',
+                'left_eye', 'right_ear', 'left_ear',
+            ),
+            edges=(
+                (4, 3), (3, 2), (7, 6), (6, 5), (13, 12), (12, 11), (10, 9), (9, 8),
+                (11, 5), (8, 2), (5, 1), (2, 1), (0, 1), (15, 0), (14, 0), (17, 15),
+                (16, 14),
+            ),
+            center=1,
             spine=None,
         ),
         # Human3.6M in the order of mmpose.
@@ -273,53 +440,83 @@ def from_mmpose(metainfo: Mapping) -> SkeletonLayout:
     joints = tuple(point['name'] for point in points)
     index = {joint: i for i, joint in enumerate(joints)}
 
-    middle = [
-        next((index[word] for word in words if word in index), None)
-        for words in _MIDLINE
-    ]
-    center = next((joint for joint in middle if joint is not None), 0)
     pairs = [
         (i, index[point['swap']])
         for i, point in enumerate(points)
         if point['swap'] and index[point['swap']] > i
     ]
-    left_right = tuple(
-        (b, a) if _side_of(joints[b]) == 'left' else (a, b) for a, b in pairs
-    )
     links = [
         tuple(index[joint] for joint in info['link'])
         for info in metainfo['skeleton_info'].values()
     ]
+    return _derive(
+        metainfo['dataset_name'],
+        joints,
+        links,
+        tuple((b, a) if _split(joints[b])[0] == 'left' else (a, b) for a, b in pairs),
+    )
 
-    def pair_of(word: str) -> tuple[int, int] | None:
-        names = [
-            next(
-                (
-                    index[n]
-                    for n in (f'{side}_{word}', f'{side[0].upper()}_{word}')
-                    if n in index
-                ),
-                None,
+
+def layout_from_joints(
+    name: str,
+    joints: Sequence[str],
+    edges: Sequence[Sequence[str | int]],
+) -> SkeletonLayout:
+    """Derives a layout from joint names and bones alone.
+
+    Sides are found by left or right, l or r in the name (``left_hip``, ``LeftHip``,
+    ``hip.L``), body parts, centre, spine, shoulders and hips by what joints are
+    commonly called. The centre is the lowest joint on the midline (pelvis, spine,
+    shoulder centre, neck), else joint 0; bones point towards it.
+
+    Args:
+        name: Name of the layout.
+        joints: Joint names in the order of the data.
+        edges: Bones as pairs of joint names or of indices from 0, in any direction.
+            Those that would close a circle are left out.
+
+    Raises:
+        ValueError: An edge does not join two of the joints, a name occurs twice, or a
+            joint of one side has no counterpart on the other.
+    """
+    joints = tuple(joints)
+    if not joints or not all(isinstance(joint, str) for joint in joints):
+        raise ValueError(f'Layout {name!r}: joints must be names, not {joints}.')
+    known = {joint: i for i, joint in enumerate(joints)}
+    known |= {i: i for i in range(len(joints))}
+    links = [tuple(known.get(end) for end in edge) for edge in edges]
+    for edge, link in zip(edges, links, strict=True):
+        if len(link) != 2 or None in link:
+            raise ValueError(
+                f'Layout {name!r}: edge {tuple(edge)} must be two of the names '
+                f'{joints}, or two of their indices from 0 to {len(joints) - 1}.'
             )
-            for side in ('right', 'left')
-        ]
-        return None if None in names else tuple(names)
+    return _derive(name, joints, links, None)
 
-    return SkeletonLayout(
-        name=metainfo['dataset_name'],
-        joints=joints,
+
+def _derive(
+    name: str,
+    joints: tuple[str, ...],
+    links: Sequence[tuple[int, int]],
+    left_right: tuple[tuple[int, int], ...] | None,
+) -> SkeletonLayout:
+    """A layout from joints and undirected links; what is left follows from names."""
+    index = _canonical_index(joints)
+    upwards = ('pelvis', 'spine', 'shoulder_center', 'neck')
+    middle = [index[joint] for joint in upwards if joint in index]
+    center = middle[0] if middle else 0
+    return _build(
+        name,
+        joints,
         edges=_spanning_forest(len(joints), links, center),
-        parts=_parts_of(joints),
-        left_right=left_right,
         center=center,
-        spine=None if None in middle else tuple(middle),
-        shoulders=pair_of('shoulder'),
-        hips=pair_of('hip'),
+        spine=tuple(middle[:2]) if len(middle) > 1 else None,
+        left_right=left_right,
     )
 
 
 def _spanning_forest(
-    num_joints: int, links: list[tuple[int, int]], root: int
+    num_joints: int, links: Sequence[tuple[int, int]], root: int
 ) -> tuple[tuple[int, int], ...]:
     """(child, parent) of a breadth-first walk from ``root``, then from what is left."""
     neighbours = {joint: [] for joint in range(num_joints)}
@@ -346,7 +543,8 @@ def get_layout(layout: str | Mapping | SkeletonLayout) -> SkeletonLayout:
 
     Args:
         layout: Name of a known layout, an mmpose ``dataset_info``, or a dict with the
-            fields of :class:`SkeletonLayout`.
+            fields of :class:`SkeletonLayout`, or with ``name``, ``joints`` and
+            ``edges`` alone, as :func:`layout_from_joints` takes them.
 
     Raises:
         KeyError: No layout has this name.
@@ -357,12 +555,15 @@ def get_layout(layout: str | Mapping | SkeletonLayout) -> SkeletonLayout:
     if isinstance(layout, Mapping):
         if 'keypoint_info' in layout:
             return from_mmpose(layout)
+        if set(layout) == {'name', 'joints', 'edges'}:
+            return layout_from_joints(**layout)
         known = {field.name for field in fields(SkeletonLayout)}
         required = known - {'spine', 'shoulders', 'hips'}
         if not required <= set(layout) <= known:
             raise ValueError(
                 f'A layout has the fields {sorted(known)}, of which '
-                f'{sorted(required)} are required, but got {sorted(layout)}.'
+                f'{sorted(required)} are required, or name, joints and edges alone, '
+                f'but got {sorted(layout)}.'
             )
         return SkeletonLayout(**layout)
     if layout not in LAYOUTS:
@@ -371,3 +572,75 @@ def get_layout(layout: str | Mapping | SkeletonLayout) -> SkeletonLayout:
             'given as an mmpose dataset_info or a dict of SkeletonLayout fields.'
         )
     return LAYOUTS[layout]
+
+
+def map_layout(
+    source: str | Mapping | SkeletonLayout, target: str | Mapping | SkeletonLayout
+) -> tuple[np.ndarray, dict[str, str]]:
+    """How the joints of one layout are made of those of another.
+
+    Joints are the same by name, or by the names that sources commonly give to one
+    joint (``root``, ``hip_center`` and ``pelvis``). What the source lacks is the mean
+    of joints around it (pelvis of the hips, spine of pelvis and shoulder centre), or
+    the nearest joint (wrist for hand, ankle for foot, nose for head). What is not the
+    same is logged, once a run. Names decide, not places: Human3.6M calls its ankles
+    feet.
+
+    Args:
+        source: The layout of the data, as taken by :func:`get_layout`.
+        target: The layout that is wanted.
+
+    Returns:
+        Weights W, float32 (V_target, V_source), rows that sum to 1, such that
+        ``W @ keypoint`` has the joints of the target; and for each target joint
+        ``'same'``, ``'interpolated from a, b'`` or ``'nearest: a'``.
+
+    Raises:
+        ValueError: A target joint has no counterpart in the source.
+    """
+    source, target = get_layout(source), get_layout(target)
+    names = {index: key for key, index in _canonical_index(target.joints).items()}
+    weights = np.zeros((target.num_joints, source.num_joints), dtype=np.float32)
+    report = {}
+    for row, joint in enumerate(target.joints):
+        if joint in source.joints:
+            weights[row, source.joints.index(joint)] = 1
+            report[joint] = 'same'
+            continue
+        made = _make_joint(names.get(row, joint), source)
+        if made is None:
+            raise ValueError(
+                f'{joint!r} of layout {target.name!r} cannot be made of the joints '
+                f'of layout {source.name!r}, {source.joints}. Take it out of the '
+                'target, or rename the source joint that comes closest.'
+            )
+        kind, weights[row] = made
+        used = ', '.join(source.joints[i] for i in weights[row].nonzero()[0])
+        report[joint] = kind if kind == 'same' else f'{kind} {used}'
+    other = '; '.join(f'{j}, {how}' for j, how in report.items() if how != 'same')
+    if other:
+        # The one level at which MMEngine's logger prints a message once.
+        print_log(
+            f'Joints of {target.name!r} that {source.name!r} lacks: {other}.',
+            logger='current',
+            level=logging.WARNING,
+        )
+    return weights, report
+
+
+def _make_joint(
+    joint: str, source: SkeletonLayout, tried: tuple[str, ...] = ()
+) -> tuple[str, np.ndarray] | None:
+    """Kind and weights (V_source,) of a canonical joint, None if there is no way."""
+    index = _canonical_index(source.joints).get(joint)
+    if index is not None:
+        return 'same', np.eye(source.num_joints, dtype=np.float32)[index]
+    for others in _STAND_INS.get(joint, ()):
+        if set(others) & set(tried):
+            continue
+        made = [_make_joint(other, source, (*tried, joint)) for other in others]
+        if None not in made:
+            weights = np.mean([row for _, row in made], axis=0)
+            kind = 'nearest:' if weights.max() == 1 else 'interpolated from'
+            return kind, weights
+    return None

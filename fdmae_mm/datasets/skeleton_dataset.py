@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os.path as osp
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -40,11 +41,22 @@ class SkeletonDataset(PoseDataset):
             clip, which the others must share.
         non_finite: 'error' refuses a split with NaN or infinite coordinates; 'zero'
             sets joints that have one to zero, which marks a dropped joint.
+        classes: Labels of the clips to keep, for example all but those held out for
+            few-shot episodes. Labels stay as they are. None keeps all.
+        label_share: Share of the split to keep, in (0, 1], for the semi-supervised
+            protocol. The clips are a function of ``draw_seed`` alone, so that all ranks
+            have the same, and a smaller share is a part of a larger one. None keeps
+            all.
+        draw: 'stratified' keeps the share of each class, rounded, and at least one
+            clip. 'plain' draws from all clips alike and rounds down, as
+            `MAMP <https://github.com/maoyunyao/MAMP>`_ does; a class can miss out.
+        draw_seed: Number of the draw.
         **kwargs: As for :class:`mmaction.datasets.PoseDataset`.
 
     Raises:
         FileNotFoundError: ``ann_file`` is missing.
-        ValueError: The file, the split or a clip is not as it must be.
+        ValueError: The file, the split or a clip is not as it must be, or no clip is
+            left.
     """
 
     def __init__(
@@ -54,12 +66,26 @@ class SkeletonDataset(PoseDataset):
         split: str | None = None,
         num_joints: int | None = None,
         non_finite: str = 'error',
+        classes: Sequence[int] | None = None,
+        label_share: float | None = None,
+        draw: str = 'stratified',
+        draw_seed: int = 0,
         **kwargs,
     ) -> None:
         if non_finite not in ('error', 'zero'):
             raise ValueError(f"non_finite={non_finite!r} must be 'error' or 'zero'.")
+        if label_share is not None and not 0 < label_share <= 1:
+            raise ValueError(
+                f'label_share={label_share} must be in (0, 1], or None for all clips.'
+            )
+        if draw not in ('stratified', 'plain'):
+            raise ValueError(f"draw={draw!r} must be 'stratified' or 'plain'.")
         self.num_joints = num_joints
         self.non_finite = non_finite
+        self.classes = classes
+        self.label_share = label_share
+        self.draw = draw
+        self.draw_seed = draw_seed
         super().__init__(ann_file, pipeline=pipeline, split=split, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -71,6 +97,10 @@ class SkeletonDataset(PoseDataset):
         # PoseDataset reads the joints of each clip from its own file in this case.
         if 'skeleton' not in self.data_prefix:
             self._check_keypoints(samples)
+        if self.classes is not None:
+            samples = self._keep_classes(samples)
+        if self.label_share is not None:
+            samples = self._draw_share(samples)
         if 'video' in self.data_prefix:
             for sample in samples:
                 for key in {'filename', 'frame_dir'} & sample.keys():
@@ -138,6 +168,44 @@ class SkeletonDataset(PoseDataset):
                 'the data again.'
             )
         return [s for s in content['annotations'] if self._name(s) in names]
+
+    def _keep_classes(self, samples: list[dict]) -> list[dict]:
+        if self.multi_class:
+            raise ValueError('classes asks for one label a clip: multi_class=True.')
+        counts = Counter(int(sample['label']) for sample in samples)
+        if absent := sorted(set(self.classes) - counts.keys()):
+            raise ValueError(
+                f'{self.ann_file}, split {self.split}: no clip has the classes '
+                f'{absent}. It has {sorted(counts)}.'
+            )
+        return [s for s in samples if s['label'] in self.classes]
+
+    def _draw_share(self, samples: list[dict]) -> list[dict]:
+        # Not from numpy's global generator, whose state differs between ranks.
+        rng = np.random.default_rng(self.draw_seed)
+        if self.draw == 'plain':
+            # 0.29 * 100 is a little less than 29.
+            count = int(self.label_share * len(samples) + 1e-6)
+            drawn = rng.permutation(len(samples))[:count]
+        elif self.multi_class:
+            raise ValueError(
+                "draw='stratified' asks for one label a clip: multi_class=True. Set "
+                "draw='plain'."
+            )
+        else:
+            labels = np.array([sample['label'] for sample in samples])
+            drawn = []
+            for label in np.unique(labels):
+                members = np.flatnonzero(labels == label)
+                count = max(1, round(self.label_share * len(members)))
+                drawn.extend(rng.permutation(members)[:count])
+        if not len(drawn):
+            raise ValueError(
+                f'{self.ann_file}, split {self.split}: label_share={self.label_share} '
+                f'of {len(samples)} clips is none. Take a larger share, or draw='
+                "'stratified', which keeps a clip of each class."
+            )
+        return [samples[index] for index in sorted(drawn)]
 
     def _check_keypoints(self, samples: list[dict]) -> None:
         classes = self._metainfo.get('classes')

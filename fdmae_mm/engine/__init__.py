@@ -4,6 +4,7 @@ from .hooks import (
     FeatureBankHook,
     LoadedWeightsHook,
     NonFiniteLossHook,
+    ResultRecordHook,
 )
 from .optim import SkeletonLayerDecayConstructor
 
@@ -13,5 +14,6 @@ __all__ = [
     'FeatureBankHook',
     'LoadedWeightsHook',
     'NonFiniteLossHook',
+    'ResultRecordHook',
     'SkeletonLayerDecayConstructor',
 ]

@@ -1,6 +1,6 @@
 """Probes on features that are computed once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -8,6 +8,7 @@ from mmaction.models.recognizers import BaseRecognizer
 from torch import Tensor, nn
 
 from ..models.heads.classification import pool
+from .neighbors import knn_accuracy, nearest_neighbor_accuracy, retrieval_map
 
 
 @torch.no_grad()
@@ -18,7 +19,7 @@ def extract_features(
 
     Args:
         model (BaseRecognizer): Any recognizer with a SkeletonTransformer.
-        batches (Iterable[dict]): A data loader with a pipeline of a test.
+        batches (Iterable[dict]): A data loader.
 
     Returns:
         tuple[Tensor, Tensor]: Features (S, D), the mean over clips, persons, time and
@@ -41,50 +42,44 @@ def probe_encoder(
     train: Iterable[dict],
     test: Iterable[dict],
     seed: int = 0,
+    augmented: Sequence[Iterable[dict]] = (),
 ) -> dict[str, float]:
-    """1-NN and linear accuracy in % of features that are computed once.
+    """Neighbour, retrieval and linear figures, in %, of features computed once.
 
     Args:
         model (BaseRecognizer): Any recognizer with a SkeletonTransformer.
         train (Iterable[dict]): Labelled clips, with a pipeline of a test.
         test (Iterable[dict]): Clips to classify.
         seed (int): Of the linear probe.
+        augmented (Sequence[Iterable[dict]]): Passes over the labelled clips, always in
+            the same order, with a pipeline of training. The linear probe is trained on
+            these views in place of ``train``; a loader may stand for several passes.
 
     Returns:
-        dict[str, float]: ``'1nn'`` and ``'linear'``.
+        dict[str, float]: ``'1nn'``, ``'knn20'`` (20 neighbours, or all where there are
+        fewer), ``'map'`` (retrieval of ``train`` by ``test``) and ``'linear'``.
+
+    Raises:
+        ValueError: Passes have their clips in different orders.
     """
-    features = (*extract_features(model, train), *extract_features(model, test))
+    bank, queries = extract_features(model, train), extract_features(model, test)
+    training = bank
+    if augmented:
+        views, labels = zip(
+            *(extract_features(model, view) for view in augmented), strict=True
+        )
+        if not all(torch.equal(labels[0], other) for other in labels[1:]):
+            raise ValueError(
+                'The augmented passes have their clips in different orders: their '
+                'loader must not shuffle.'
+            )
+        training = torch.stack(views), labels[0]
     return {
-        '1nn': nearest_neighbor_accuracy(*features),
-        'linear': linear_probe_accuracy(*features, seed),
+        '1nn': nearest_neighbor_accuracy(*bank, *queries),
+        'knn20': knn_accuracy(*bank, *queries, k=min(20, len(bank[0]))),
+        'map': retrieval_map(*bank, *queries),
+        'linear': linear_probe_accuracy(*training, *queries, seed),
     }
-
-
-def nearest_neighbor_accuracy(
-    bank: Tensor,
-    bank_labels: Tensor,
-    queries: Tensor,
-    labels: Tensor,
-    metric: str = 'cosine',
-) -> float:
-    """Share of queries whose nearest labelled clip has their class.
-
-    Args:
-        bank (Tensor): Labelled features, shape (S, D).
-        bank_labels (Tensor): Shape (S,).
-        queries (Tensor): Shape (Q, D).
-        labels (Tensor): Shape (Q,).
-        metric (str): ``'cosine'``, or ``'euclidean'`` for raw coordinates.
-
-    Returns:
-        float: Top-1 accuracy in %.
-    """
-    if metric == 'cosine':
-        bank, queries = F.normalize(bank, dim=1), F.normalize(queries, dim=1)
-    elif metric != 'euclidean':
-        raise ValueError(f"metric={metric!r} must be 'cosine' or 'euclidean'.")
-    nearest = torch.cdist(queries, bank).argmin(1)
-    return 100 * (bank_labels[nearest] == labels).float().mean().item()
 
 
 def linear_probe_accuracy(
@@ -104,33 +99,38 @@ def linear_probe_accuracy(
     given features; nothing is chosen by the queries.
 
     Args:
-        features (Tensor): Training features, shape (S, D).
+        features (Tensor): Training features, shape (S, D), or (K, S, D) for K views of
+            each clip, of which an epoch takes one, in turn.
         feature_labels (Tensor): Shape (S,).
         queries (Tensor): Test features, shape (Q, D).
         labels (Tensor): Shape (Q,).
         seed (int): Of the start and of the order of the clips.
-        epochs (int): Passes over the training features.
+        epochs (int): Passes over the training clips.
         batch_size (int): Clips a step.
         lr (float): Learning rate for 256 clips a step.
 
     Returns:
         float: Top-1 accuracy in % after the last epoch.
     """
+    if features.dim() == 2:
+        features = features[None]
+    num_views, num_clips, dims = features.shape
     generator = torch.Generator().manual_seed(seed)
     num_classes = int(max(feature_labels.max(), labels.max())) + 1
-    norm = nn.BatchNorm1d(features.shape[1], affine=False, eps=1e-6)
-    fc = nn.utils.skip_init(nn.Linear, features.shape[1], num_classes)
+    norm = nn.BatchNorm1d(dims, affine=False, eps=1e-6)
+    fc = nn.utils.skip_init(nn.Linear, dims, num_classes)
     nn.init.normal_(fc.weight, std=0.01, generator=generator)
     nn.init.zeros_(fc.bias)
     probe = nn.Sequential(norm, fc).to(features.device)
     optimizer = torch.optim.SGD(probe.parameters(), lr=lr, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-    for _ in range(epochs):
-        order = torch.randperm(len(features), generator=generator)
+    for epoch in range(epochs):
+        order = torch.randperm(num_clips, generator=generator)
         for index in order.to(features.device).split(batch_size):
             if len(index) < 2:  # a batch norm needs two
                 continue
-            error = F.cross_entropy(probe(features[index]), feature_labels[index])
+            view = (index + epoch) % num_views
+            error = F.cross_entropy(probe(features[view, index]), feature_labels[index])
             optimizer.zero_grad()
             error.backward()
             optimizer.step()

@@ -9,6 +9,7 @@ from .heads import (
     WindowHead,
 )
 from .losses import FrequencyDecoupledLoss, MaskedReconstructionLoss
+from .pretrained import PretrainedSkeletonInit
 from .recognizers import FDMAE, SkeletonMAE
 from .targets import DCTTarget, JointTarget, MotionTarget
 
@@ -25,6 +26,7 @@ __all__ = [
     'MaskedReconstructionLoss',
     'MomentumHead',
     'MotionTarget',
+    'PretrainedSkeletonInit',
     'SelfAttentionDecoder',
     'SkeletonMAE',
     'SkeletonTransformer',

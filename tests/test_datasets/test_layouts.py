@@ -1,6 +1,15 @@
+import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 
-from fdmae_mm.datasets.layouts import LAYOUTS, SkeletonLayout, from_mmpose, get_layout
+from fdmae_mm.datasets.layouts import (
+    LAYOUTS,
+    SkeletonLayout,
+    from_mmpose,
+    get_layout,
+    layout_from_joints,
+    map_layout,
+)
 
 layouts = pytest.mark.parametrize('layout', LAYOUTS.values(), ids=LAYOUTS)
 
@@ -74,13 +83,22 @@ def test_axes_are_right_then_left(layout):
 
 @pytest.mark.parametrize(
     ('name', 'num_joints'),
-    [('nturgb+d', 25), ('kinect_v1', 20), ('coco', 17), ('h36m', 17), ('sbu', 15)],
+    [
+        ('nturgb+d', 25),
+        ('kinect_v1', 20),
+        ('kinect_v1_utd_mhad', 20),
+        ('kinect_v1_msr_action3d', 20),
+        ('openpose', 18),
+        ('coco', 17),
+        ('h36m', 17),
+        ('sbu', 15),
+    ],
 )
 def test_known_layouts(name, num_joints):
     assert get_layout(name).num_joints == num_joints
 
 
-@pytest.mark.parametrize('name', ['nturgb+d', 'coco'])
+@pytest.mark.parametrize('name', ['nturgb+d', 'coco', 'openpose'])
 def test_edges_are_those_of_the_stock_graph(name):
     from mmaction.models.utils.graph import Graph
 
@@ -100,6 +118,34 @@ def test_ntu_parts():
     assert parts['torso'] == (0, 1, 2, 3, 20)
     assert parts['right_arm'] == (8, 9, 10, 11, 23, 24)
     assert parts['left_leg'] == (12, 13, 14, 15)
+
+
+@pytest.mark.parametrize('name', ['kinect_v1_utd_mhad', 'kinect_v1_msr_action3d'])
+def test_orders_of_20_joints_are_one_body(name):
+    v1, other = get_layout('kinect_v1'), get_layout(name)
+
+    def named(layout, pairs):
+        return {tuple(layout.joints[joint] for joint in pair) for pair in pairs}
+
+    assert sorted(other.joints) == sorted(v1.joints)
+    for field in ('edges', 'left_right'):
+        found, expected = getattr(other, field), getattr(v1, field)
+        assert named(other, found) == named(v1, expected)
+    for field in ('spine', 'shoulders', 'hips'):
+        found, expected = getattr(other, field), getattr(v1, field)
+        assert [other.joints[j] for j in found] == [v1.joints[j] for j in expected]
+    assert other.joints[other.center] == v1.joints[v1.center]
+
+
+def test_msr_action3d_edges_are_those_of_its_skeleton():
+    # Its published bones, 1-based, in any direction.
+    bones = (
+        '7 4, 4 3, 3 20, 3 1, 3 2, 1 8, 2 9, 8 10, 9 11, 10 12, 11 13, '
+        '7 5, 7 6, 5 14, 6 15, 14 16, 15 17, 16 18, 17 19'
+    )
+    bones = {frozenset(int(j) - 1 for j in bone.split()) for bone in bones.split(',')}
+    edges = get_layout('kinect_v1_msr_action3d').edges
+    assert {frozenset(edge) for edge in edges} == bones
 
 
 def test_mmpose_dataset_info():
@@ -218,3 +264,210 @@ def test_joint_in_two_parts_is_an_error():
     parts = dict(torso=(0,), left_arm=(0,), right_arm=(), left_leg=(), right_leg=())
     with pytest.raises(ValueError, match='once'):
         SkeletonLayout('one', ('a',), (), parts, (), 0)
+
+
+# layout_from_joints -------------------------------------------------------------------
+
+# Two spellings of one small body: pelvis, chest, a hand and a knee on each side.
+SMALL = ('pelvis', 'chest', 'left_hand', 'right_hand', 'left_knee', 'right_knee')
+
+
+@pytest.mark.parametrize(
+    'joints',
+    [
+        SMALL,
+        ('Hips', 'Thorax', 'LeftHand', 'RightHand', 'LeftLeg', 'RightLeg'),
+        ('SPINE_BASE', 'CHEST', 'HAND_LEFT', 'HAND_RIGHT', 'KNEE_LEFT', 'KNEE_RIGHT'),
+        ('MidHip', 'upperTorso', 'LHand', 'RHand', 'LKnee', 'RKnee'),
+        ('root', 'chest', 'hand.L', 'hand.R', 'knee.L', 'knee.R'),
+        ('hip', 'thorax', 'lefthand', 'righthand', 'l_knee', 'r_knee'),
+    ],
+)
+def test_a_layout_follows_from_names_and_edges(joints):
+    # In no order or direction; the last closes a circle.
+    edges = [(0, 1), (2, 1), (1, 3), (4, 0), (0, 5), (4, 5)]
+    layout = layout_from_joints('small', joints, edges)
+    assert layout == SkeletonLayout(
+        name='small',
+        joints=joints,
+        edges=((1, 0), (4, 0), (5, 0), (2, 1), (3, 1)),
+        parts=dict(
+            torso=(0, 1),
+            left_arm=(2,),
+            right_arm=(3,),
+            left_leg=(4,),
+            right_leg=(5,),
+        ),
+        left_right=((2, 3), (4, 5)),
+        center=0,
+        spine=(0, 1),
+    )
+    by_name = [[joints[a], joints[b]] for a, b in edges]
+    assert get_layout(dict(name='small', joints=joints, edges=by_name)) == layout
+
+
+@pytest.mark.parametrize('name', LAYOUTS)
+def test_known_layouts_follow_from_their_names(name):
+    known = get_layout(name)
+    layout = layout_from_joints(name, known.joints, known.edges)
+    for field in ('parts', 'left_right', 'shoulders', 'hips'):
+        assert getattr(layout, field) == getattr(known, field)
+    assert {frozenset(e) for e in layout.edges} == {frozenset(e) for e in known.edges}
+    # Not those of Kinect, which follow their first users.
+    if name in ('h36m', 'sbu', 'coco', 'openpose'):
+        for field in ('center', 'spine'):
+            assert getattr(layout, field) == getattr(known, field)
+        assert set(layout.edges) == set(known.edges)
+
+
+def test_a_vertebra_has_no_side():
+    layout = layout_from_joints('spine', ('L5', 'R1', 'T12'), [('L5', 'T12')])
+    assert layout.parts['torso'] == (0, 1, 2)
+    assert layout.left_right == ()
+
+
+@pytest.mark.parametrize(
+    ('joints', 'edges', 'message'),
+    [
+        (SMALL, [(0, 6)], r'edge \(0, 6\)'),
+        (SMALL, [(0, -1)], r'edge \(0, -1\)'),
+        (SMALL, [('pelvis', 'head')], "'pelvis', 'head'"),
+        (SMALL, [(0, 1, 2)], r'edge \(0, 1, 2\)'),
+        (SMALL[:-1], [], r"\['left_knee'\] have no counterpart"),
+        (('hand', 'hand'), [], 'twice'),
+        ((), [], 'must be names'),
+        ((1, 2), [], 'must be names'),
+    ],
+)
+def test_joints_that_make_no_layout_are_an_error(joints, edges, message):
+    with pytest.raises(ValueError, match=message):
+        layout_from_joints('broken', joints, edges)
+
+
+# map_layout ---------------------------------------------------------------------------
+
+pairs = pytest.mark.parametrize(
+    ('source', 'target'), [(a, b) for a in LAYOUTS for b in LAYOUTS]
+)
+
+
+def row(source, target, joint):
+    """{source joint: weight} of a target joint."""
+    weights, _ = map_layout(source, target)
+    weights = weights[get_layout(target).joints.index(joint)]
+    names = get_layout(source).joints
+    return {names[i]: weights[i] for i in weights.nonzero()[0]}
+
+
+@pairs
+def test_all_known_layouts_map_to_each_other(source, target):
+    weights, report = map_layout(source, target)
+    source, target = get_layout(source), get_layout(target)
+    assert weights.shape == (target.num_joints, source.num_joints)
+    assert weights.dtype == np.float32
+    assert (weights >= 0).all()
+    assert weights.sum(axis=1) == pytest.approx(1)
+    assert tuple(report) == target.joints
+
+
+@pairs
+def test_sides_are_never_swapped(source, target):
+    weights, _ = map_layout(source, target)
+    source, target = get_layout(source), get_layout(target)
+    # The image of the mirrored source is the mirrored image.
+    mirrored = weights.copy()
+    for left, right in target.left_right:
+        mirrored[[left, right]] = mirrored[[right, left]]
+    for left, right in source.left_right:
+        mirrored[:, [left, right]] = mirrored[:, [right, left]]
+    assert np.array_equal(mirrored, weights)
+
+
+@layouts
+def test_a_layout_is_mapped_to_itself_by_the_identity(layout):
+    weights, report = map_layout(layout, layout)
+    assert np.array_equal(weights, np.eye(layout.num_joints))
+    assert set(report.values()) == {'same'}
+
+
+@pytest.mark.parametrize('other', ['kinect_v1_utd_mhad', 'kinect_v1_msr_action3d'])
+def test_there_and_back_is_the_identity(other):
+    there, _ = map_layout('kinect_v1', other)
+    back, _ = map_layout(other, 'kinect_v1')
+    assert np.array_equal(back @ there, np.eye(20))
+    assert not np.array_equal(there, np.eye(20))
+
+
+def test_ntu_to_kinect_v1_by_hand():
+    weights, report = map_layout('nturgb+d', 'kinect_v1')
+    # Spine base, spine mid, spine shoulder, head, and the limbs in their order.
+    expected = [0, 1, 20, 3, *range(4, 20)]
+    assert np.array_equal(weights, np.eye(25)[expected])
+    assert set(report.values()) == {'same'}
+
+
+def test_kinect_v1_to_ntu_and_back_is_exact():
+    there, _ = map_layout('kinect_v1', 'nturgb+d')
+    back, _ = map_layout('nturgb+d', 'kinect_v1')
+    assert np.array_equal(back @ there, np.eye(20))
+
+
+def test_what_coco_lacks_by_hand():
+    hips, shoulders = ('left_hip', 'right_hip'), ('left_shoulder', 'right_shoulder')
+    assert row('coco', 'kinect_v1', 'hip_center') == dict.fromkeys(hips, 0.5)
+    assert row('coco', 'kinect_v1', 'shoulder_center') == dict.fromkeys(shoulders, 0.5)
+    assert row('coco', 'h36m', 'spine') == dict.fromkeys(hips + shoulders, 0.25)
+    assert row('coco', 'nturgb+d', 'left_thumb') == {'left_wrist': 1}
+    assert row('coco', 'sbu', 'head') == {'nose': 1}
+    _, report = map_layout('coco', 'kinect_v1')
+    assert report['left_knee'] == 'same'
+    assert report['hip_center'] == 'interpolated from left_hip, right_hip'
+    assert report['left_hand'] == 'nearest: left_wrist'
+
+
+def test_synonyms_are_the_same_joint():
+    _, report = map_layout('nturgb+d', 'h36m')
+    assert set(report.values()) == {'same'}
+    assert row('nturgb+d', 'h36m', 'root') == {'spine_base': 1}
+    assert row('nturgb+d', 'h36m', 'thorax') == {'spine_shoulder': 1}
+    assert row('nturgb+d', 'h36m', 'neck_base') == {'neck': 1}
+    # Where only one of them exists, the neck stands for the shoulder centre.
+    assert row('sbu', 'kinect_v1', 'shoulder_center') == {'neck': 1}
+    assert row('sbu', 'kinect_v1', 'left_wrist') == {'left_hand': 1}
+    assert row('h36m', 'coco', 'left_ankle') == {'left_foot': 1}
+    assert row('openpose', 'h36m', 'head') == {'nose': 1}
+
+
+def test_other_spellings_are_the_same_joint():
+    bvh = dict(
+        name='bvh',
+        joints=('Hips', 'LeftUpLeg', 'LeftLeg', 'RightUpLeg', 'RightLeg', 'Chest'),
+        edges=[(1, 0), (2, 1), (3, 0), (4, 3), (5, 0)],
+    )
+    joints = ('left_hip', 'right_hip', 'left_knee', 'right_knee', 'pelvis', 'thorax')
+    target = dict(name='legs', joints=joints, edges=[])
+    weights, report = map_layout(bvh, target)
+    assert weights.argmax(axis=1).tolist() == [1, 3, 2, 4, 0, 5]
+    assert set(report.values()) == {'same'}
+
+
+def test_a_joint_that_cannot_be_made_is_an_error():
+    legs = dict(name='legs', joints=('left_knee', 'right_knee'), edges=[])
+    tail = dict(name='tail', joints=('pelvis', 'tail'), edges=[(1, 0)])
+    with pytest.raises(ValueError, match=r"'nose' of layout 'coco'.*'legs'.*rename"):
+        map_layout(legs, 'coco')
+    with pytest.raises(ValueError, match="'tail' of layout 'tail'"):
+        map_layout('h36m', tail)
+
+
+def test_what_is_not_the_same_is_logged_once(tmp_path):
+    log = tmp_path / 'log.txt'
+    MMLogger.get_instance(str(tmp_path), log_file=str(log))
+    pelvis = dict(name='pelvis', joints=('pelvis', 'left_hip', 'right_hip'), edges=[])
+    for source in ('sbu', 'sbu', 'h36m'):
+        map_layout(source, pelvis)
+    (line,) = log.read_text().splitlines()
+    assert line.endswith(
+        "Joints of 'pelvis' that 'sbu' lacks: pelvis, interpolated from left_hip, "
+        'right_hip.'
+    )

@@ -257,3 +257,101 @@ def test_data_prefix_of_the_stock_dataset(build, annotation, tmp_path):
 def test_file_of_save_annotation(annotation, tmp_path):
     save_annotation(annotation, tmp_path / 'a.pkl')
     assert len(SkeletonDataset(str(tmp_path / 'a.pkl'), [], split='train')) == 2
+
+
+@pytest.fixture
+def many(annotation):
+    """100 clips of class 0, 30 of class 1 and 4 of class 2; gives their names."""
+    clip = annotation['annotations'][0]
+    labels = [0] * 100 + [1] * 30 + [2] * 4
+    annotation['annotations'] = [
+        dict(clip, frame_dir=str(i), label=label) for i, label in enumerate(labels)
+    ]
+    annotation['split'] = dict(train=[str(i) for i in range(len(labels))])
+    return annotation['split']['train']
+
+
+def count(dataset):
+    labels = [dataset.get_data_info(i)['label'] for i in range(len(dataset))]
+    return np.bincount(labels, minlength=3).tolist()
+
+
+@pytest.mark.parametrize(
+    'share, expected',
+    [(0.1, [10, 3, 1]), (0.01, [1, 1, 1]), (0.29, [29, 9, 1]), (0.45, [45, 14, 2])],
+)
+def test_a_share_of_each_class_rounded_and_at_least_one(build, many, share, expected):
+    assert count(build(label_share=share)) == expected
+
+
+@pytest.mark.parametrize('share, expected', [(0.1, 13), (0.01, 1), (0.5, 67)])
+def test_a_plain_share_of_all_clips_rounded_down(build, many, share, expected):
+    dataset = build(label_share=share, draw='plain', draw_seed=3)
+    order = np.random.default_rng(3).permutation(134)
+    assert names(dataset) == [str(i) for i in sorted(order[:expected])]
+
+
+@pytest.mark.parametrize('draw', ['stratified', 'plain'])
+def test_a_share_of_one_keeps_everything_in_order(build, many, draw):
+    assert names(build(label_share=1, draw=draw)) == many
+
+
+@pytest.mark.parametrize('draw', ['stratified', 'plain'])
+def test_the_draw_is_that_of_its_seed_alone(build, many, draw):
+    def drawn(share, seed):
+        return names(build(label_share=share, draw=draw, draw_seed=seed))
+
+    np.random.seed(1)
+    first = drawn(0.1, 0)
+    state = np.random.get_state()[1].copy()
+    np.random.seed(2)
+    assert drawn(0.1, 0) == first
+    assert drawn(0.1, 1) != first
+    # A smaller share is a part of a larger one.
+    assert set(first) < set(drawn(0.3, 0))
+    # Nothing was drawn from the global generator.
+    np.random.seed(1)
+    assert np.array_equal(np.random.get_state()[1], state)
+
+
+def test_the_same_clips_are_drawn_for_a_test(build, many):
+    assert names(build(label_share=0.1)) == names(
+        build(label_share=0.1, test_mode=True)
+    )
+
+
+@pytest.mark.parametrize('share', [0, -0.1, 1.1])
+def test_label_share_out_of_range(build, share):
+    with pytest.raises(ValueError, match=rf'label_share={share} must be in \(0, 1\]'):
+        build(label_share=share)
+
+
+def test_a_plain_share_of_nothing(build, many):
+    with pytest.raises(ValueError, match=r'label_share=0.005 of 134 .*stratified'):
+        build(label_share=0.005, draw='plain')
+
+
+def test_unknown_draw(build):
+    with pytest.raises(ValueError, match="draw='random' must be 'stratified'"):
+        build(label_share=0.1, draw='random')
+
+
+def test_classes_are_kept_with_their_labels(build, many):
+    assert count(build(classes=[0, 2])) == [100, 0, 4]
+    assert count(build(classes=[1, 2], label_share=0.1)) == [0, 3, 1]
+
+
+def test_a_class_without_clips(build, many):
+    with pytest.raises(ValueError, match=r'classes \[7\]. It has \[0, 1, 2\]'):
+        build(classes=[0, 7])
+
+
+def test_several_labels_a_clip_have_no_strata(build, annotation):
+    for sample in annotation['annotations']:
+        sample['label'] = [0, 2]
+    several = dict(multi_class=True, num_classes=3)
+    assert len(build(label_share=0.5, draw='plain', **several)) == 1
+    with pytest.raises(ValueError, match="Set draw='plain'"):
+        build(label_share=0.5, **several)
+    with pytest.raises(ValueError, match='classes asks for one label'):
+        build(classes=[0], **several)

@@ -13,6 +13,7 @@ from fdmae_mm.engine import (
     FeatureBankHook,
     LoadedWeightsHook,
     NonFiniteLossHook,
+    ResultRecordHook,
 )
 from fdmae_mm.models import KNNHead
 
@@ -195,3 +196,17 @@ def test_the_bank_holds_every_clip_with_its_label():
     head = model.cls_head
     assert head.bank.tolist() == [[1, 0], [0, 1], [-1, 0], [0, -1]]
     assert head.bank_labels.tolist() == [2, 2, 1, 1]
+
+
+def test_wall_time_counts_over_a_resumed_run(monkeypatch):
+    now = iter([100.0, 107.0, 200.0, 202.0])
+    clock = SimpleNamespace(monotonic=lambda: next(now))
+    monkeypatch.setattr('fdmae_mm.engine.hooks.result_record_hook.time', clock)
+    runner = SimpleNamespace(_resume=True)
+    first, saved = ResultRecordHook(), dict(meta={})
+    first.before_save_checkpoint(runner, saved)
+    assert saved['meta']['seconds'] == 7
+    again = ResultRecordHook()
+    again.after_load_checkpoint(runner, saved)
+    again.before_save_checkpoint(runner, saved)
+    assert saved['meta']['seconds'] == 9

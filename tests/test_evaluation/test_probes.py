@@ -47,3 +47,32 @@ def test_linear_probe_is_deterministic_by_seed_and_leaves_global_randomness():
     assert linear_probe_accuracy(x, y, x, y, epochs=3) == first
     torch.manual_seed(5)
     assert torch.equal(torch.rand(()), after)
+
+
+def test_an_epoch_takes_one_view_of_each_clip():
+    """The probe of K views takes those steps that it would take on one."""
+    x, y = torch.randn(50, 4), torch.randint(3, (50,))
+    queries, labels = torch.randn(500, 4), torch.randint(3, (500,))
+
+    def accuracy(features, epochs=3):
+        return linear_probe_accuracy(features, y, queries, labels, epochs=epochs)
+
+    assert accuracy(torch.stack([x, x, x])) == accuracy(x[None]) == accuracy(x)
+    # The second view of a clip is seen in the second epoch, or in the first.
+    other = torch.randn(50, 4)
+    even = torch.arange(50)[:, None] % 2 == 0
+    first, second = torch.where(even, x, other), torch.where(even, other, x)
+    assert accuracy(torch.stack([first, second]), epochs=1) == accuracy(x, epochs=1)
+    assert accuracy(torch.stack([first, second]), epochs=2) != accuracy(x, epochs=2)
+
+
+def test_views_help_where_one_view_misleads():
+    """The first feature is the class, the second is a mark of one view alone."""
+    generator = torch.Generator().manual_seed(0)
+    y = torch.randint(2, (100,), generator=generator)
+    signal = 2 * y - 1 + 2 * torch.randn(8, 100, generator=generator)
+    x = torch.stack([signal, torch.randn(8, 100, generator=generator)], -1)
+    x[0, :, 1] = 10 * y
+    queries = torch.stack([2.0 * y - 1, torch.zeros(100)], 1)
+    assert linear_probe_accuracy(x[0], y, queries, y) < 60
+    assert linear_probe_accuracy(x[1:], y, queries, y) > 90

@@ -13,6 +13,7 @@ from fdmae_mm.apis import probe as run_probe
 from fdmae_mm.apis import test as run_test
 from fdmae_mm.apis import train
 from fdmae_mm.datasets.annotation import load_annotation, save_annotation
+from fdmae_mm.evaluation.records import read_record
 
 PRETRAIN = 'fdmae_synthetic.py'
 EPOCHS = 'train_cfg.max_epochs={}'.format
@@ -212,6 +213,11 @@ def test_probe_of_pretrained_weights(tiny_config, pretrained, tmp_path, protocol
     metrics = run_test([config, path, '--dump', str(dump), *options])
     assert 0 <= metrics['acc/top1'] <= 1
     assert len(pickle.loads(dump.read_bytes())) == 16
+    record = read_record(Path(config).with_suffix('') / 'record.json')
+    assert record['metrics']['top1'] == pytest.approx(100 * metrics['acc/top1'])
+    # The test's own start: the probe, which the training run made.
+    assert record['protocol'] == protocol
+    assert (record['start']['config'], record['start']['epochs']) == ('tiny', 1)
 
 
 def test_knn_takes_a_pretraining_checkpoint(tiny_config, pretrained):

@@ -33,7 +33,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     for name, converter in CONVERTERS.items():
         sub = formats.add_parser(name, help=converter.source)
         sub.add_argument(
-            'source', metavar='SOURCE', help=f'archive or folder with {converter.files}'
+            'source',
+            metavar='SOURCE',
+            help=f'archive or folder with {converter.files}, or one such file',
         )
         sub.add_argument(
             '--strict', action='store_true', help='stop at the first bad file'

@@ -1,5 +1,6 @@
 """Fine-tuning of MAMP: AdamW with layer decay 0.8, 100 epochs of which 5 warm up."""
 
+protocol = 'finetune'
 model = dict(
     type='RecognizerGCN',
     backbone=dict(
@@ -31,7 +32,7 @@ param_scheduler = [
 ]
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=100, val_interval=10)
 auto_scale_lr = dict(enable=False, base_batch_size=128)
-val_evaluator = dict(type='AccMetric')
+val_evaluator = dict(type='AccReport')
 test_evaluator = val_evaluator
 val_cfg = dict()
 test_cfg = dict()

@@ -1,5 +1,6 @@
 """k-NN on frozen features, one neighbour by cosine. Nothing is trained."""
 
+protocol = 'knn'
 model = dict(
     type='RecognizerGCN',
     backbone=dict(
@@ -11,5 +12,5 @@ model = dict(
     ),
     cls_head=dict(type='KNNHead', in_channels=256, k=1),
 )
-test_evaluator = dict(type='AccMetric')
+test_evaluator = dict(type='AccReport')
 test_cfg = dict()

@@ -1,5 +1,6 @@
 """The linear probe of MAMP: SGD, 100 epochs, lr 0.1 for 256 clips, no weight decay."""
 
+protocol = 'linear'
 model = dict(
     type='RecognizerGCN',
     backbone=dict(
@@ -19,7 +20,7 @@ param_scheduler = [
 ]
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=100, val_interval=10)
 auto_scale_lr = dict(enable=False, base_batch_size=256)
-val_evaluator = dict(type='AccMetric')
+val_evaluator = dict(type='AccReport')
 test_evaluator = val_evaluator
 val_cfg = dict()
 test_cfg = dict()

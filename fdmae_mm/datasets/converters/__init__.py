@@ -1,16 +1,50 @@
 from .base import BadFileError, BaseConverter, convert, summarize
+from .folder import FolderConverter, LabelledConverter
+from .mmpose import MMPoseConverter
+from .msr_action3d import MSRAction3DConverter
+from .npz import NPZConverter
+from .ntu import BaseNTUConverter, NTU60Converter, NTU120Converter
 from .nw_ucla import NWUCLAConverter
+from .pku_mmd import BasePKUMMDConverter, PKUMMD1Converter, PKUMMD2Converter
+from .sbu import SBUConverter
+from .utd_mhad import UTDMHADConverter
 
 # Formats by name. A format of one's own: CONVERTERS['mine'] = MyConverter.
 CONVERTERS: dict[str, type[BaseConverter]] = {
-    converter.format: converter for converter in (NWUCLAConverter,)
+    converter.format: converter
+    for converter in (
+        NWUCLAConverter,
+        SBUConverter,
+        UTDMHADConverter,
+        MSRAction3DConverter,
+        NTU60Converter,
+        NTU120Converter,
+        PKUMMD1Converter,
+        PKUMMD2Converter,
+        NPZConverter,
+        MMPoseConverter,
+        FolderConverter,
+    )
 }
 
 __all__ = [
     'CONVERTERS',
     'BadFileError',
     'BaseConverter',
+    'BaseNTUConverter',
+    'BasePKUMMDConverter',
+    'FolderConverter',
+    'LabelledConverter',
+    'MMPoseConverter',
+    'MSRAction3DConverter',
+    'NPZConverter',
+    'NTU60Converter',
+    'NTU120Converter',
     'NWUCLAConverter',
+    'PKUMMD1Converter',
+    'PKUMMD2Converter',
+    'SBUConverter',
+    'UTDMHADConverter',
     'convert',
     'summarize',
 ]

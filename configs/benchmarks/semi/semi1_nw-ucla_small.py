@@ -1,0 +1,14 @@
+"""Fine-tuning with 1 % of the labels of each class, NW-UCLA cross-view.
+
+As many steps as fine-tuning with all labels.
+
+    python tools/train.py configs/benchmarks/semi/semi1_nw-ucla_small.py \
+        --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
+
+Another draw of labels: train_dataloader.dataset.dataset.draw_seed=1.
+"""
+
+_base_ = '../finetune/finetune_nw-ucla_small.py'
+
+protocol = 'semi1'
+train_dataloader = dict(dataset=dict(times=1000, dataset=dict(label_share=0.01)))

@@ -1,0 +1,18 @@
+"""Fine-tuning after pre-training on another set: NW-UCLA to SBU, 20 joints to 15.
+
+python tools/train.py configs/benchmarks/transfer/finetune_nw-ucla-to-sbu_small.py
+"""
+
+_base_ = '../finetune/finetune_sbu_small.py'
+
+protocol = 'transfer-finetune'
+model = dict(
+    backbone=dict(
+        init_cfg=dict(
+            type='PretrainedSkeleton',
+            source_layout='kinect_v1',
+            target_layout='sbu',
+            checkpoint='work_dirs/fdmae_nw-ucla_small/epoch_15.pth',
+        )
+    )
+)

@@ -1,0 +1,15 @@
+"""Linear probe after pre-training on another set: NTU RGB+D 120 to PKU-MMD II.
+
+tools/dist_train.sh configs/benchmarks/transfer/linear_ntu120-to-pku-mmd2.py 4
+"""
+
+_base_ = '../linear/linear_pku-mmd2.py'
+
+protocol = 'transfer-linear'
+model = dict(
+    backbone=dict(
+        init_cfg=dict(
+            checkpoint='work_dirs/fdmae_ntu120/epoch_400.pth',
+        )
+    )
+)

@@ -1,0 +1,359 @@
+"""Files with labels of one's own: the label table, the layout and plain arrays."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from abc import abstractmethod
+from argparse import ArgumentParser
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import numpy as np
+
+from ..layouts import LAYOUTS, SkeletonLayout, get_layout
+from .base import BadFileError, BaseConverter
+
+_TABLE = 'labels.csv'
+# Endings that the table may name a sample by; other dots belong to the name.
+_SUFFIXES = {'.npy', '.csv', '.json', '.mp4', '.avi', '.mov', '.mkv', '.webm'}
+
+
+def read_layout(layout: str) -> SkeletonLayout:
+    """Reads the layout that an option names.
+
+    Args:
+        layout: Name of a known layout, or path of a .json file with what
+            :func:`get_layout` takes. {"joints": names in the order of the data,
+            "edges": pairs of names or of indices} is enough: what else there is to know
+            follows from the names.
+
+    Raises:
+        ValueError: No layout has this name, or the file describes none.
+        OSError: The file cannot be read.
+    """
+    if not layout.endswith('.json'):
+        if layout not in LAYOUTS:
+            raise ValueError(
+                f'layout {layout!r} is unknown. Known: {sorted(LAYOUTS)}. For any '
+                'other give a .json file with "joints" (names) and "edges" (pairs).'
+            )
+        return LAYOUTS[layout]
+    try:
+        content = json.loads(Path(layout).read_text(encoding='utf-8'))
+        if not isinstance(content, dict):
+            raise ValueError(f'expected a dict, found a {type(content).__name__}')
+        return get_layout({'name': Path(layout).stem, **content})
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'{layout} describes no layout: {error}') from error
+
+
+def add_layout(parser: ArgumentParser, **kwargs) -> None:
+    """Declares ``--layout``, which :func:`read_layout` reads."""
+    parser.add_argument(
+        '--layout',
+        help=f'one of {", ".join(LAYOUTS)}, or a .json file with "joints" (names) and '
+        '"edges" (pairs)',
+        **kwargs,
+    )
+
+
+def layout_entry(layout: SkeletonLayout) -> str | dict:
+    """How an annotation file names a layout: its fields where no name tells them."""
+    return layout.name if LAYOUTS.get(layout.name) == layout else asdict(layout)
+
+
+def check_joints(found: int, layout: SkeletonLayout) -> None:
+    """Raises BadFileError that names layouts which fit, where the joints do not."""
+    if found != layout.num_joints:
+        fit = sorted(n for n, known in LAYOUTS.items() if known.num_joints == found)
+        raise BadFileError(
+            f'{found} joints, but the layout {layout.name!r} has {layout.num_joints}; '
+            f'layouts of {found} joints: {", ".join(fit) or "none"}; another can be '
+            'given with --layout FILE.json'
+        )
+
+
+class LabelledConverter(BaseConverter):
+    """Files that do not say what action they hold.
+
+    The labels stand in a table ``labels.csv`` anywhere in the source, with the columns
+    ``file,label`` and, where they are known, ``subject`` and ``split``. ``file`` is
+    relative to the table; its ending can be left out or be that of the video that the
+    data were made from. Without a table, the folder that holds a file names its class.
+
+    Classes are numbered in the sorted order of their names, integers by their value: 0
+    to K - 1 stay what they are.
+
+    Splits are those of the column ``split``. Without it, and with a subject for every
+    file, the 2nd, 5th, 8th ... subject are ``val`` and the others ``train``: no person
+    is in both. Without subjects, 20 % of each class, at least one of two or more, are
+    drawn for ``val``.
+
+    Args:
+        layout: What :func:`read_layout` takes.
+        seed: Seed of the split where it is drawn.
+
+    Raises:
+        ValueError: No such layout.
+    """
+
+    suffixes: tuple[str, ...]
+
+    def __init__(self, layout: str, seed: int = 0) -> None:
+        self._skeleton = read_layout(layout)
+        self.layout = layout_entry(self._skeleton)
+        self.seed = seed
+        self._rows: dict[str, dict[str, str]] = {}
+        self._table: PurePosixPath | None = None
+        self._names: set[str] = set()
+        self._labels: set[str] = set()
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names, known when the side files are read."""
+        if all(label.isdecimal() for label in self._labels):
+            return sorted(self._labels, key=lambda label: (int(label), label))
+        return sorted(self._labels)
+
+    def accepts(self, path: PurePosixPath) -> bool:
+        """Whether the name has an ending of the format."""
+        return path.suffix.lower() in self.suffixes and path.name != _TABLE
+
+    def is_side_file(self, path: PurePosixPath) -> bool:
+        """The table, and every sample, because its path says something too."""
+        return path.name == _TABLE or self.accepts(path)
+
+    def read_side_file(self, path: PurePosixPath, file: BinaryIO) -> None:
+        """Reads the table, or keeps the path of a sample.
+
+        Raises:
+            BadFileError: The table cannot be used.
+        """
+        if path.name != _TABLE:
+            self._names.add(self.name_of(path))
+            if self._table is None and path.parent.name:
+                self._labels.add(path.parent.name)
+            return
+        if self._table is not None:
+            raise BadFileError(f'{self._table} and {path}: there must be one table.')
+        self._table = path
+        try:
+            self._read_table(path.parent, file.read().decode('utf-8-sig'))
+        except (csv.Error, UnicodeDecodeError, BadFileError) as error:
+            raise BadFileError(f'{path}: {error}.') from error
+
+    def _read_table(self, folder: PurePosixPath, text: str) -> None:
+        table = csv.DictReader(text.splitlines(), strict=True)
+        columns = set(table.fieldnames or ())
+        if not {'file', 'label'} <= columns <= {'file', 'label', 'subject', 'split'}:
+            raise BadFileError(
+                'the first line must name the columns file,label and, if known, '
+                f'subject and split, not {table.fieldnames}'
+            )
+        for row in table:
+            where = f'line {table.line_num}'
+            # A cell too many stands under None, one that lacks is None.
+            if None in row or not all(cell and cell.strip() for cell in row.values()):
+                raise BadFileError(f'{where} must have {len(columns)} cells, all full')
+            row = {column: cell.strip() for column, cell in row.items()}
+            name = self.name_of(folder / row.pop('file').replace('\\', '/'))
+            if name in self._rows:
+                raise BadFileError(f'{where} lists {name} a second time')
+            self._rows[name] = row
+        self._labels = {row['label'] for row in self._rows.values()}
+
+    @staticmethod
+    def name_of(path: PurePosixPath) -> str:
+        """The path without its ending: frame_dir, and how the table is searched."""
+        return str(path.with_suffix('') if path.suffix.lower() in _SUFFIXES else path)
+
+    def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict]:
+        """Reads the one sample of a file and labels it."""
+        name = self.name_of(path)
+        row = dict(label=path.parent.name)
+        if self._table is not None:
+            if name not in self._rows:
+                raise BadFileError(f'not listed in {self._table}')
+            row = self._rows[name]
+        elif not row['label']:
+            raise BadFileError(
+                f'no label: there is no {_TABLE}, and the file is in no folder of a '
+                'class'
+            )
+        sample = self.read_sample(path, file)
+        return [
+            dict(
+                frame_dir=name,
+                label=self.classes.index(row['label']),
+                total_frames=sample['keypoint'].shape[1],
+                **({'subject': row['subject']} if 'subject' in row else {}),
+                **sample,
+            )
+        ]
+
+    @abstractmethod
+    def read_sample(self, path: PurePosixPath, file: BinaryIO) -> dict:
+        """What the file says: keypoint (M, T, V, C), and what belongs to it.
+
+        Raises:
+            BadFileError: The file cannot be used.
+        """
+
+    def split(self, annotations: list[dict]) -> dict[str, list[str]]:
+        """From the table, by subject, or drawn.
+
+        Raises:
+            ValueError: The table lists files that are not there, or some samples have
+                two coordinates and others three.
+        """
+        if absent := sorted(self._rows.keys() - self._names):
+            raise ValueError(
+                f'{self._table} lists {len(absent)} files that are not there, the '
+                f'first is {absent[0]}. Add them or take their lines out.'
+            )
+        names = [a['frame_dir'] for a in annotations]
+        dims = {a['keypoint'].shape[3]: a['frame_dir'] for a in annotations}
+        if len(dims) > 1:
+            raise ValueError(
+                f'{dims[2]} has 2 coordinates a joint and {dims[3]} has 3. Convert '
+                'them to files of their own.'
+            )
+        if any('split' in row for row in self._rows.values()):
+            split = {}
+            for name in names:
+                split.setdefault(self._rows[name]['split'], []).append(name)
+            return split
+        subjects = {a.get('subject') for a in annotations}
+        if None not in subjects and len(subjects) > 1:
+            # Short before long, so that numbers stand in their order.
+            order = sorted(subjects, key=lambda subject: (len(subject), subject))
+            chosen = set(order[1::3])
+            held_out = {a['frame_dir'] for a in annotations if a['subject'] in chosen}
+        else:
+            held_out = self._draw(annotations)
+        train, val = (
+            [name for name in names if (name in held_out) == part]
+            for part in (False, True)
+        )
+        return dict(train=train, val=val)
+
+    def _draw(self, annotations: list[dict]) -> set[str]:
+        """A fifth of each class. scikit-learn's refuses classes of one sample."""
+        rng = np.random.default_rng(self.seed)
+        held_out = set()
+        for label, count in sorted(Counter(a['label'] for a in annotations).items()):
+            names = [a['frame_dir'] for a in annotations if a['label'] == label]
+            taken = max(1, round(0.2 * count)) if count > 1 else 0
+            held_out.update(rng.permutation(names)[:taken].tolist())
+        return held_out
+
+    @classmethod
+    def add_arguments(cls, parser: ArgumentParser) -> None:
+        """Layout and seed."""
+        add_layout(parser, required=True)
+        parser.add_argument(
+            '--seed', type=int, default=0, help='of the split, where it is drawn'
+        )
+
+
+class FolderConverter(LabelledConverter):
+    """Files .npy and .csv with the joints of one sequence each.
+
+    A .npy file is an array (M, T, V, C), or (T, V, C) of one person, without pickle. A
+    .csv file is one person with a line a frame: V * C numbers joint by joint, or, under
+    a line of names, the columns ``<joint>_x``, ``<joint>_y`` and ``<joint>_z`` in any
+    order beside others. C is 2 or 3; the unit is kept, and models expect metres. Joints
+    that were not measured are zeros, not empty and not NaN.
+
+    Labels and splits: see :class:`LabelledConverter`.
+
+    Args:
+        layout: Name of a layout or path of a .json file, see :func:`read_layout`.
+        seed: Seed of the split where it is drawn.
+    """
+
+    format = 'folder'
+    source = 'a folder of .npy or .csv files'
+    files = 'files *.npy or *.csv'
+    suffixes = ('.npy', '.csv')
+
+    def read_sample(self, path: PurePosixPath, file: BinaryIO) -> dict:
+        """The array of a file."""
+        if path.suffix.lower() == '.csv':
+            keypoint = self._read_csv(file)
+        else:
+            try:
+                # NumPy fails on the file objects of tarfile.
+                content = io.BytesIO(file.read())
+                keypoint = np.lib.format.read_array(content, allow_pickle=False)
+            except (ValueError, EOFError) as error:
+                raise BadFileError(f'no array without pickle: {error}') from error
+        if keypoint.ndim == 3:
+            keypoint = keypoint[None]
+        if (
+            keypoint.ndim != 4
+            or not keypoint.shape[0]
+            or keypoint.dtype.kind not in 'iuf'
+        ):
+            raise BadFileError(
+                f'the array has the shape {keypoint.shape} and the type '
+                f'{keypoint.dtype}, expected numbers (persons, frames, joints, '
+                'coordinates), or (frames, joints, coordinates) of one person'
+            )
+        check_joints(keypoint.shape[2], self._skeleton)
+        if keypoint.shape[3] not in (2, 3):
+            raise BadFileError(f'{keypoint.shape[3]} coordinates a joint, not 2 or 3')
+        return dict(keypoint=np.ascontiguousarray(keypoint, dtype=np.float32))
+
+    def _read_csv(self, file: BinaryIO) -> np.ndarray:
+        """(T, V, C)."""
+        try:
+            lines = file.read().decode('utf-8-sig').splitlines()
+            rows = [row for row in csv.reader(lines, strict=True) if row]
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise BadFileError(f'no csv file: {error}') from error
+        if not rows:
+            raise BadFileError('no frames')
+        num_joints, width = self._skeleton.num_joints, len(rows[0])
+        for number, row in enumerate(rows, 1):
+            if len(row) != width:
+                raise BadFileError(
+                    f'row {number} has {len(row)} cells and the first has {width}'
+                )
+        if all(map(_is_number, rows[0])):
+            dims = width / num_joints
+            if dims not in (2, 3):
+                raise BadFileError(
+                    f'{width} columns, but the layout {self._skeleton.name!r} needs '
+                    f'{3 * num_joints} or {2 * num_joints}, separated by commas, or '
+                    'names in the first line'
+                )
+        else:
+            header = [name.strip().lower() for name in rows.pop(0)]
+            joints = [joint.lower() for joint in self._skeleton.joints]
+            dims = 3 if any(f'{joint}_z' in header for joint in joints) else 2
+            wanted = [f'{joint}_{axis}' for joint in joints for axis in 'xyz'[:dims]]
+            if missing := [name for name in wanted if name not in header]:
+                raise BadFileError(
+                    f'the first line does not name {len(missing)} columns of the '
+                    f'layout {self._skeleton.name!r}, the first is {missing[0]}'
+                )
+            columns = [header.index(name) for name in wanted]
+            rows = [[row[column] for column in columns] for row in rows]
+        try:
+            values = np.array(rows, dtype=np.float32)
+        except ValueError as error:
+            raise BadFileError(f'no table of numbers: {error}') from error
+        return values.reshape(len(rows), num_joints, int(dims))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,72 @@
+import time
+from pathlib import Path
+
+from mmaction.registry import HOOKS
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from ...evaluation.records import make_record, write_record
+
+
+@HOOKS.register_module()
+class ResultRecordHook(Hook):
+    """Leaves ``record.json`` in the work directory when a run has ended.
+
+    It holds the metrics of the last evaluation in %, or the last loss of a pre-training
+    run, and what is needed to repeat it; see :func:`make_record`. The wall time counts
+    over resumed runs, and stands in the checkpoints.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self) -> None:
+        self._metrics: dict[str, float] = {}
+        self._spent = 0.0
+        self._begin = time.monotonic()
+
+    def before_run(self, runner: Runner) -> None:
+        """Start the clock."""
+        self._begin = time.monotonic()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Note the wall time so far."""
+        checkpoint['meta']['seconds'] = self._seconds()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Go on counting where a resumed run stopped."""
+        if runner._resume:
+            self._spent = checkpoint.get('meta', {}).get('seconds', 0.0)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Keep the last metrics."""
+        self._metrics = {
+            name.removeprefix('acc/'): 100 * value for name, value in metrics.items()
+        }
+
+    def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Keep the metrics."""
+        self.after_val_epoch(runner, metrics)
+
+    @master_only
+    def after_train(self, runner: Runner) -> None:
+        """Write the record of a training run."""
+        metrics = self._metrics
+        if not metrics:
+            metrics = {'loss': runner.message_hub.get_scalar('train/loss').mean(50)}
+        init_cfg = runner.cfg.model.get('backbone', {}).get('init_cfg') or {}
+        self._write(runner, metrics, init_cfg.get('checkpoint'), runner.epoch)
+
+    @master_only
+    def after_test(self, runner: Runner) -> None:
+        """Write the record of a test."""
+        self._write(runner, self._metrics, runner._load_from)
+
+    def _write(
+        self, runner: Runner, metrics: dict, checkpoint: str | None, epochs: int = 0
+    ) -> None:
+        record = make_record(runner.cfg, metrics, self._seconds(), epochs, checkpoint)
+        write_record(record, Path(runner.work_dir, 'record.json'))
+
+    def _seconds(self) -> float:
+        return self._spent + time.monotonic() - self._begin

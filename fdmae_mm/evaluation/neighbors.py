@@ -1,0 +1,163 @@
+"""Protocols that compare features by cosine and train nothing."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..models.heads.classification import KNNHead
+
+#: Queries that are compared at once: their cosines with 50 000 clips take 200 MB.
+CHUNK = 1024
+
+
+def knn_accuracy(
+    bank: Tensor,
+    bank_labels: Tensor,
+    queries: Tensor,
+    labels: Tensor,
+    k: int = 20,
+    temperature: float = 0.07,
+) -> float:
+    """Weighted vote of the nearest labelled clips, as :class:`KNNHead` counts it.
+
+    Args:
+        bank (Tensor): Labelled features, shape (S, D).
+        bank_labels (Tensor): Shape (S,).
+        queries (Tensor): Shape (Q, D).
+        labels (Tensor): Shape (Q,).
+        k (int): Neighbours, at most S.
+        temperature (float): Of the weights exp(cosine / temperature).
+
+    Returns:
+        float: Top-1 accuracy in %.
+
+    Raises:
+        ValueError: ``k`` is larger than S.
+    """
+    head = KNNHead(int(bank_labels.max()) + 1, bank.shape[1], k, temperature)
+    head.fill(F.normalize(bank, dim=1), bank_labels)
+    predicted = [
+        head(chunk[:, None, :, None, None]).argmax(1) for chunk in queries.split(CHUNK)
+    ]
+    return 100 * (torch.cat(predicted) == labels).float().mean().item()
+
+
+def nearest_neighbor_accuracy(
+    bank: Tensor,
+    bank_labels: Tensor,
+    queries: Tensor,
+    labels: Tensor,
+    metric: str = 'cosine',
+) -> float:
+    """Share of queries whose nearest labelled clip has their class.
+
+    Args:
+        bank (Tensor): Labelled features, shape (S, D).
+        bank_labels (Tensor): Shape (S,).
+        queries (Tensor): Shape (Q, D).
+        labels (Tensor): Shape (Q,).
+        metric (str): ``'cosine'``, or ``'euclidean'`` for raw coordinates.
+
+    Returns:
+        float: Top-1 accuracy in %.
+    """
+    if metric == 'cosine':
+        return knn_accuracy(bank, bank_labels, queries, labels, k=1)
+    if metric != 'euclidean':
+        raise ValueError(f"metric={metric!r} must be 'cosine' or 'euclidean'.")
+    nearest = torch.cdist(queries, bank).argmin(1)
+    return 100 * (bank_labels[nearest] == labels).float().mean().item()
+
+
+def retrieval_map(
+    gallery: Tensor, gallery_labels: Tensor, queries: Tensor, labels: Tensor
+) -> float:
+    """Mean average precision of retrieval: clips of the query's class come first.
+
+    The gallery is sorted by cosine; the average precision of a query is the mean, over
+    the clips of its class, of the precision at their rank. A query whose class the
+    gallery lacks counts as 0, as it does for a nearest neighbour.
+
+    Args:
+        gallery (Tensor): Features, shape (S, D).
+        gallery_labels (Tensor): Shape (S,).
+        queries (Tensor): Shape (Q, D).
+        labels (Tensor): Shape (Q,).
+
+    Returns:
+        float: Mean average precision in %.
+    """
+    gallery, queries = F.normalize(gallery, dim=1), F.normalize(queries, dim=1)
+    rank = torch.arange(1, len(gallery) + 1, device=gallery.device)
+    precisions = []
+    for chunk, label in zip(queries.split(CHUNK), labels.split(CHUNK), strict=True):
+        order = (chunk @ gallery.T).argsort(dim=1, descending=True)
+        hit = gallery_labels[order] == label[:, None]  # (chunk, S)
+        precision = hit * hit.cumsum(1) / rank
+        precisions.append(precision.sum(1) / hit.sum(1).clamp(min=1))
+    return 100 * torch.cat(precisions).mean().item()
+
+
+def few_shot_accuracy(
+    features: Tensor,
+    labels: Tensor,
+    ways: int,
+    shots: int,
+    episodes: int = 600,
+    queries: int = 15,
+    classes: Sequence[int] | None = None,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Few-shot episodes: nearest class mean by cosine.
+
+    An episode draws ``ways`` classes, and of each ``shots`` labelled clips and
+    ``queries`` others to classify (`Prototypical networks
+    <https://arxiv.org/abs/1703.05175>`_, on features of unit length). The classes must
+    not have been seen in pre-training: see ``classes`` of :class:`SkeletonDataset`.
+
+    Args:
+        features (Tensor): Shape (S, D).
+        labels (Tensor): Shape (S,).
+        ways (int): Classes of an episode.
+        shots (int): Labelled clips of each.
+        episodes (int): Episodes.
+        queries (int): Clips of each class to classify.
+        classes (Sequence[int] | None): Labels to draw from. None: all.
+        seed (int): Of the episodes.
+
+    Returns:
+        tuple[float, float]: Mean accuracy in %, and half the width of its 95 % interval
+        over episodes.
+
+    Raises:
+        ValueError: There are too few classes, or too few clips of one.
+    """
+    classes = labels.unique().tolist() if classes is None else sorted(set(classes))
+    if len(classes) < ways:
+        raise ValueError(f'{ways} ways are asked of {len(classes)} classes: {classes}.')
+    members = [(labels == label).nonzero().flatten() for label in classes]
+    for label, clips in zip(classes, members, strict=True):
+        if len(clips) < shots + queries:
+            raise ValueError(
+                f'Class {label} has {len(clips)} clips, an episode needs {shots} shots '
+                f'and {queries} queries of it. Ask for fewer, or leave it out of '
+                'classes.'
+            )
+    features = F.normalize(features, dim=1)
+    generator = torch.Generator().manual_seed(seed)
+    truth = torch.arange(ways, device=features.device)[:, None]
+    accuracies = []
+    for _ in range(episodes):
+        drawn = []
+        for chosen in torch.randperm(len(members), generator=generator)[:ways]:
+            order = torch.randperm(len(members[chosen]), generator=generator)
+            drawn.append(members[chosen][order[: shots + queries]])
+        support, query = features[torch.stack(drawn)].split((shots, queries), dim=1)
+        prototype = F.normalize(support.mean(1), dim=1)  # (ways, D)
+        predicted = (query @ prototype.T).argmax(2)  # (ways, queries)
+        accuracies.append((predicted == truth).float().mean())
+    accuracy = 100 * torch.stack(accuracies)
+    interval = 1.96 * accuracy.std() / episodes**0.5
+    return accuracy.mean().item(), interval.item()

@@ -1,0 +1,151 @@
+"""Result records: what was measured, and what is needed to measure it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import mmaction
+import mmengine
+import numpy
+import torch
+from mmengine.config import Config
+from mmengine.runner import CheckpointLoader
+
+from ..version import __version__
+
+# What a record holds. A file that lacks one of these is no record.
+FIELDS = (
+    'config',
+    'protocol',
+    'dataset',
+    'split',
+    'seed',
+    'start',
+    'metrics',
+    'epochs',
+    'seconds',
+    'device',
+    'versions',
+    'revision',
+    'date',
+)
+
+
+def make_record(
+    cfg: Config,
+    metrics: Mapping[str, float],
+    seconds: float,
+    epochs: int = 0,
+    checkpoint: str | None = None,
+) -> dict:
+    """What a run measured, as plain numbers, strings, lists and dicts.
+
+    Args:
+        cfg (Config): The run's config. Its ``protocol`` names what was measured;
+            without one it is a pre-training run.
+        metrics (Mapping[str, float]): What was measured; accuracies in %.
+        seconds (float): Wall time of the run.
+        epochs (int): Epochs trained.
+        checkpoint (str, optional): The weights that the run started from.
+
+    Returns:
+        dict: With the keys of ``FIELDS``. ``start`` says what made the checkpoint: its
+        config, seed, epochs and seconds; None where there is none.
+    """
+    protocol = cfg.get('protocol', 'pretrain')
+    loader = 'train_dataloader' if protocol == 'pretrain' else 'eval_dataloader'
+    dataset = cfg.get(loader, {}).get('dataset', {})
+    dataset = dataset.get('dataset', dataset)
+    return dict(
+        config=Path(cfg.filename).stem if cfg.filename else None,
+        protocol=protocol,
+        dataset=Path(dataset.get('ann_file', '')).stem,
+        split=dataset.get('split'),
+        seed=cfg.get('randomness', {}).get('seed'),
+        start=None if checkpoint is None else _made_by(checkpoint),
+        metrics={name: round(float(value), 3) for name, value in metrics.items()},
+        epochs=epochs,
+        seconds=round(seconds),
+        device=_device(),
+        versions=dict(
+            fdmae_mm=__version__,
+            torch=torch.__version__,
+            mmengine=mmengine.__version__,
+            mmaction2=mmaction.__version__,
+            numpy=numpy.__version__,
+            python=platform.python_version(),
+        ),
+        revision=_revision(),
+        date=time.strftime('%Y-%m-%d'),
+    )
+
+
+def write_record(record: Mapping, path: str | os.PathLike) -> None:
+    """Writes a record as json; an interruption leaves no half-written file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        part.write_text(json.dumps(record, indent=2) + '\n')
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_record(path: str | os.PathLike) -> dict:
+    """Reads a record.
+
+    Raises:
+        ValueError: The file is no record. The message says what it lacks.
+    """
+    try:
+        record = json.loads(Path(path).read_text())
+    except ValueError as error:
+        raise ValueError(f'{path} is no valid json: {error}.') from error
+    if not isinstance(record, dict) or (missing := set(FIELDS) - record.keys()):
+        lacks = sorted(missing) if isinstance(record, dict) else 'everything'
+        raise ValueError(
+            f'{path} is no result record: it lacks {lacks}. Records are written by '
+            'tools/train.py and tools/probe.py with a config of configs/.'
+        )
+    return record
+
+
+def _made_by(checkpoint: str) -> dict:
+    """The run that made a checkpoint, as far as its meta data tell."""
+    meta = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
+    meta = meta.get('meta', {})
+    # A runner names its experiment CONFIG_DATE_TIME.
+    name = meta.get('experiment_name', Path(checkpoint).stem)
+    return dict(
+        config=name.rsplit('_', 2)[0] if 'experiment_name' in meta else name,
+        seed=meta.get('seed'),
+        epochs=meta.get('epoch'),
+        seconds=round(meta['seconds']) if 'seconds' in meta else None,
+    )
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+    return f'CPU, {torch.get_num_threads()} threads'
+
+
+def _revision() -> str | None:
+    """The commit of this source tree, with + where files differ from it."""
+    git = ['git', '-C', str(Path(__file__).parent)]
+    try:
+        return subprocess.run(
+            [*git, 'describe', '--always', '--dirty=+', '--match=', '--abbrev=10'],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):  # a wheel, or no git
+        return None

@@ -1,0 +1,326 @@
+import json
+import re
+import tarfile
+from argparse import ArgumentParser
+
+import numpy as np
+import pytest
+from mmaction.datasets import PoseDataset
+
+from fdmae_mm.datasets import SkeletonDataset
+from fdmae_mm.datasets.annotation import load_annotation, save_annotation
+from fdmae_mm.datasets.converters import BadFileError, FolderConverter, convert
+from fdmae_mm.datasets.layouts import get_layout
+
+# Three joints on a stick, as somebody with few sensors has them.
+LAYOUT = dict(
+    joints=['pelvis', 'left_knee', 'right_knee'],
+    edges=[['left_knee', 'pelvis'], ['right_knee', 'pelvis']],
+)
+
+
+@pytest.fixture
+def layout(tmp_path):
+    (tmp_path / 'stick.json').write_text(json.dumps(LAYOUT))
+    return str(tmp_path / 'stick.json')
+
+
+def array(seed, frames=4, persons=None, dims=3):
+    shape = (frames, 3, dims) if persons is None else (persons, frames, 3, dims)
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def write(tmp_path, files):
+    """A folder of arrays (.npy) and texts."""
+    for name, content in files.items():
+        path = tmp_path / 'src' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, str):
+            path.write_text(content)
+        else:
+            np.save(path, content)
+    return tmp_path / 'src'
+
+
+def table(*rows):
+    return '\n'.join(rows) + '\n'
+
+
+def labels(annotation):
+    return {a['frame_dir']: a['label'] for a in annotation['annotations']}
+
+
+def test_arrays_of_one_and_of_more_persons(tmp_path, layout):
+    source = write(
+        tmp_path,
+        {'sit/a.npy': array(0, 5), 'run/b.npy': array(1, 4, persons=2)},
+    )
+    annotation, skipped = convert(FolderConverter(layout), source)
+    assert not skipped
+    two, one = annotation['annotations']
+    assert (one['frame_dir'], two['frame_dir']) == ('sit/a', 'run/b')
+    assert np.array_equal(one['keypoint'], array(0, 5)[None].astype(np.float32))
+    assert np.array_equal(two['keypoint'], array(1, 4, 2).astype(np.float32))
+    assert one['keypoint'].dtype == np.float32
+    assert (one['total_frames'], two['total_frames']) == (5, 4)
+    assert annotation['metainfo']['classes'] == ['run', 'sit']
+    assert (one['label'], two['label']) == (1, 0)
+
+
+def csv_of(values, header=''):
+    return header + '\n'.join(','.join(map(str, row)) for row in values) + '\n'
+
+
+def test_csv_without_names(tmp_path, layout):
+    values = np.arange(18).reshape(2, 9) / 4
+    source = write(tmp_path, {'sit/a.csv': '\ufeff' + csv_of(values)})
+    annotation, _ = convert(FolderConverter(layout), source)
+    (sample,) = annotation['annotations']
+    assert np.array_equal(sample['keypoint'], values.reshape(1, 2, 3, 3))
+
+
+def test_csv_with_names_in_any_order(tmp_path, layout):
+    header = (
+        'time,Left_Knee_y,left_knee_x, pelvis_x,pelvis_y,right_knee_x,right_knee_y\n'
+    )
+    text = csv_of([['12:00', 1, 2, 3, 4, 5, 6], ['12:01', 7, 8, 9, 10, 11, 12]], header)
+    annotation, _ = convert(
+        FolderConverter(layout), write(tmp_path, {'sit/a.csv': text})
+    )
+    (sample,) = annotation['annotations']
+    assert sample['keypoint'].tolist() == [
+        [[[3, 4], [2, 1], [5, 6]], [[9, 10], [8, 7], [11, 12]]]
+    ]
+
+
+def test_names_and_edges_make_a_layout(tmp_path, layout):
+    source = write(tmp_path, {'sit/a.npy': array(0), 'sit/b.npy': array(1)})
+    annotation, _ = convert(FolderConverter(layout), source)
+    out = tmp_path / 'own.pkl'
+    save_annotation(annotation, out)
+    found = get_layout(load_annotation(out)['metainfo']['layout'])
+    assert found.name == 'stick'
+    assert found.edges == ((1, 0), (2, 0))
+    assert found.left_right == ((1, 2),)
+    assert found.center == 0
+    assert found.parts['left_leg'] == (1,)
+
+
+def test_known_layout_is_named(tmp_path):
+    source = write(tmp_path, {'sit/a.npy': np.ones((2, 15, 3))})
+    annotation, _ = convert(FolderConverter('sbu'), source)
+    assert annotation['metainfo']['layout'] == 'sbu'
+
+
+@pytest.mark.parametrize(
+    ('content', 'reason'),
+    [
+        ('{"joints": ["a"', 'describes no layout: Expecting'),
+        ('[1]', 'expected a dict, found a list'),
+        ('{"joints": ["a", "b"]}', "but got .'joints', 'name'"),
+        ('{"joints": ["a", "b"], "edges": [["a", "c"]]}', r"edge \('a', 'c'\) must"),
+        ('{"joints": 3, "edges": []}', 'describes no layout'),
+    ],
+)
+def test_bad_layout_files(tmp_path, content, reason):
+    (tmp_path / 'own.json').write_text(content)
+    with pytest.raises(ValueError, match=reason):
+        FolderConverter(str(tmp_path / 'own.json'))
+
+
+FILES = {f'data/{name}.npy': array(i) for i, name in enumerate('abcdef')}
+
+
+def test_table_labels_subjects_and_splits(tmp_path, layout):
+    rows = table(
+        'label,file,split,subject',
+        'sit,data/a.npy,train,ann',
+        'run,data/b,test,ann',  # without its ending
+        ' sit ,./data/c.csv,val,bob',  # under another ending
+        'run,data\\d.npy,train,bob',
+        'run,data/e.mp4,train,eve',
+        'walk,data/f.npy,val,eve',
+    )
+    annotation, skipped = convert(
+        FolderConverter(layout), write(tmp_path, {**FILES, 'labels.csv': rows})
+    )
+    assert not skipped
+    assert annotation['metainfo']['classes'] == ['run', 'sit', 'walk']
+    assert list(labels(annotation).values()) == [1, 0, 1, 0, 0, 2]
+    assert annotation['split'] == dict(
+        train=['data/a', 'data/d', 'data/e'], test=['data/b'], val=['data/c', 'data/f']
+    )
+    subjects = [a['subject'] for a in annotation['annotations']]
+    assert subjects == ['ann', 'ann', 'bob', 'bob', 'eve', 'eve']
+
+
+def test_paths_are_relative_to_the_table(tmp_path, layout):
+    rows = table('file,label', *(f'{name}.npy,{name in "ab"}' for name in 'abcdef'))
+    source = write(tmp_path, {**FILES, 'data/labels.csv': rows})
+    expected, skipped = convert(FolderConverter(layout), source)
+    assert not skipped
+    with tarfile.open(tmp_path / 'src.tar.gz', 'w:gz') as archive:
+        archive.add(source, arcname='.')
+    found, skipped = convert(FolderConverter(layout), tmp_path / 'src.tar.gz')
+    assert not skipped
+    assert labels(found) == labels(expected)
+    assert found['split'] == expected['split']
+
+
+def test_integer_labels_keep_their_order(tmp_path, layout):
+    numbers = (10, 2, 0, 10, 2, 1)
+    rows = table(
+        'file,label', *(f'data/{n},{i}' for n, i in zip('abcdef', numbers, strict=True))
+    )
+    annotation, _ = convert(
+        FolderConverter(layout), write(tmp_path, {**FILES, 'labels.csv': rows})
+    )
+    assert annotation['metainfo']['classes'] == ['0', '1', '2', '10']
+    assert list(labels(annotation).values()) == [3, 2, 0, 3, 2, 1]
+
+
+def test_subjects_are_held_out(tmp_path, layout):
+    files = {f'{i}.npy': array(i) for i in range(12)}
+    rows = table('file,label,subject', *(f'{i}.npy,sit,s{i % 11}' for i in range(12)))
+    annotation, _ = convert(
+        FolderConverter(layout), write(tmp_path, {**files, 'labels.csv': rows})
+    )
+    by_split = {
+        name: {
+            a['subject'] for a in annotation['annotations'] if a['frame_dir'] in part
+        }
+        for name, part in annotation['split'].items()
+    }
+    # In the order s0 ... s9, s10.
+    assert by_split['val'] == {'s1', 's4', 's7', 's10'}
+    assert by_split['train'] == {'s0', 's2', 's3', 's5', 's6', 's8', 's9'}
+
+
+def test_drawn_split(tmp_path, layout):
+    sizes = dict(many=10, two=2, single=1)
+    files = {
+        f'{name}/{i}.npy': array(i) for name, size in sizes.items() for i in range(size)
+    }
+    source = write(tmp_path, files)
+    splits = [
+        convert(FolderConverter(layout, seed=seed), source)[0]['split']
+        for seed in (0, 0, 1, 2)
+    ]
+    for split in splits:
+        train, val = set(split['train']), set(split['val'])
+        assert not train & val
+        assert len(train | val) == 13
+        assert sum(name.startswith('many') for name in val) == 2
+        assert sum(name.startswith('two') for name in val) == 1
+        assert 'single/0' in train
+    assert splits[0] == splits[1]
+    assert any(split != splits[0] for split in splits[2:])
+
+
+def test_listed_file_that_is_absent(tmp_path, layout):
+    rows = table('file,label', 'data/a.npy,0', 'data/x.npy,0', 'data/y.npy,1')
+    source = write(tmp_path, {'data/a.npy': array(0), 'labels.csv': rows})
+    with pytest.raises(ValueError, match=r'labels.csv lists 2 files .* is data/x\.'):
+        convert(FolderConverter(layout), source)
+
+
+def test_file_that_is_not_listed(tmp_path, layout):
+    rows = table('file,label', 'data/a.npy,0')
+    source = write(
+        tmp_path, {'data/a.npy': array(0), 'b.npy': array(1), 'labels.csv': rows}
+    )
+    annotation, skipped = convert(FolderConverter(layout), source)
+    assert labels(annotation) == {'data/a': 0}
+    assert skipped == [('b.npy', 'not listed in labels.csv')]
+
+
+BAD_TABLES = {
+    r"columns file,label .* not \['file', 'lable'\]": ('file,lable', 'a,0'),
+    r"not \['file', 'label', 'spilt'\]": ('file,label,spilt', 'a,0,train'),
+    'not None': (),
+    'line 3 must have 2 cells': ('file,label', 'a,0', 'b,'),
+    'line 2 must have 2 cells': ('file,label', 'a,0,train'),
+    'line 2 must have 3 cells': ('file,label,split', 'a,0'),
+    'line 3 lists a a second time': ('file,label', 'a.npy,0', 'a,1'),
+}
+
+
+@pytest.mark.parametrize(('reason', 'rows'), BAD_TABLES.items(), ids=range(7))
+def test_bad_table(tmp_path, layout, reason, rows):
+    source = write(tmp_path, {'a.npy': array(0), 'labels.csv': '\n'.join(rows)})
+    with pytest.raises(BadFileError, match=f'^labels.csv: .*{reason}'):
+        convert(FolderConverter(layout), source)
+
+
+def test_table_in_another_encoding(tmp_path, layout):
+    source = write(tmp_path, {'a.npy': array(0)})
+    (source / 'labels.csv').write_bytes('file,label\na,größe'.encode('latin-1'))
+    with pytest.raises(BadFileError, match=r"^labels.csv: 'utf-8' codec can't decode"):
+        convert(FolderConverter(layout), source)
+
+
+def test_two_tables(tmp_path, layout):
+    rows = table('file,label', 'a,0')
+    files = {'a.npy': array(0), 'labels.csv': rows, 'x/labels.csv': rows}
+    with pytest.raises(BadFileError, match=r'labels.csv and x/labels.csv'):
+        convert(FolderConverter(layout), write(tmp_path, files))
+
+
+BAD = {
+    'no label: there is no labels.csv': {'bad.npy': array(0)},
+    '4 joints, but the layout .stick. has 3; layouts of 4 joints: none': {
+        'sit/bad.npy': np.ones((2, 4, 3))
+    },
+    r'shape \(2, 9\) and the type float64': {'sit/bad.npy': np.ones((2, 9))},
+    r'shape \(0, 2, 3, 3\)': {'sit/bad.npy': np.ones((0, 2, 3, 3))},
+    r'type complex128': {'sit/bad.npy': np.ones((2, 3, 3), complex)},
+    '1 coordinates a joint': {'sit/bad.npy': np.ones((2, 3, 1))},
+    'no frames': {'sit/bad.npy': np.ones((0, 3, 3))},
+    '3 coordinates are NaN': {'sit/bad.npy': np.full((1, 1, 3, 3), [1, 1, np.nan])},
+    'no array without pickle: Object': {'sit/bad.npy': np.array([None])},
+    'no array without pickle: the magic': {'sit/bad.npy': 'something else'},
+    'no frames ?$': {'sit/bad.csv': '\n'},
+    'row 2 has 2 cells and the first has 9': {'sit/bad.csv': '1' + ',1' * 8 + '\n1,2'},
+    '1 columns, but the layout .stick. needs 9 or 6': {'sit/bad.csv': '1\n2'},
+    'could not convert string to float': {
+        'sit/bad.csv': '1' + ',1' * 8 + '\nx' + ',1' * 8
+    },
+    'not name 5 columns .* first is pelvis_y': {'sit/bad.csv': 'pelvis_x\n1'},
+    '1 coordinates are NaN or': {'sit/bad.csv': 'nan' + ',1' * 8},
+}
+
+
+@pytest.mark.parametrize(('reason', 'file'), BAD.items(), ids=range(len(BAD)))
+def test_bad_file_is_left_out_with_the_reason(tmp_path, layout, reason, file):
+    source = write(tmp_path, {'sit/good.npy': array(0), **file})
+    annotation, skipped = convert(FolderConverter(layout), source)
+    assert labels(annotation) == {'sit/good': 0}
+    ((name, found),) = skipped
+    assert name in file
+    assert re.search(reason, found)
+
+
+def test_two_and_three_coordinates_do_not_mix(tmp_path, layout):
+    files = {'sit/a.npy': array(0), 'sit/b.npy': array(1, dims=2)}
+    with pytest.raises(ValueError, match=r'sit/b has 2 coordinates .* sit/a has 3'):
+        convert(FolderConverter(layout), write(tmp_path, files))
+
+
+def test_same_name_twice(tmp_path, layout):
+    files = {'sit/a.npy': array(0), 'sit/a.csv': csv_of(np.ones((2, 9)))}
+    _, skipped = convert(FolderConverter(layout), write(tmp_path, files))
+    assert skipped == [('sit/a.npy', 'a second sample of this name')]
+
+
+def test_options_and_datasets(tmp_path, layout):
+    parser = ArgumentParser()
+    FolderConverter.add_arguments(parser)
+    options = vars(parser.parse_args(['--layout', layout, '--seed', '3']))
+    files = {f'{c}/{i}.npy': array(i) for c in ('sit', 'run') for i in range(5)}
+    annotation, _ = convert(FolderConverter(**options), write(tmp_path, files))
+    out = str(tmp_path / 'own.pkl')
+    save_annotation(annotation, out)
+    for split, length in (('train', 8), ('val', 2)):
+        ours = SkeletonDataset(out, pipeline=[], split=split, num_joints=3)
+        assert len(ours) == len(PoseDataset(out, pipeline=[], split=split)) == length
+    assert ours.metainfo['classes'] == ['run', 'sit']

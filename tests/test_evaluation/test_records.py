@@ -1,0 +1,72 @@
+"""Result records say what was measured, and how to measure it again."""
+
+import json
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from fdmae_mm.evaluation.records import FIELDS, make_record, read_record, write_record
+
+
+@pytest.fixture
+def cfg(tmp_path):
+    """A linear probe, whose data set is wrapped in training and plain in a test."""
+    clips = {
+        loader: f"dict(ann_file='data/nw_ucla.pkl', split='{split}')"
+        for loader, split in (('train', 'xview_train'), ('eval', 'xview_val'))
+    }
+    path = tmp_path / 'linear_nw-ucla.py'
+    path.write_text(
+        "protocol = 'linear'\n"
+        'randomness = dict(seed=3)\n'
+        f'train_dataloader = dict(dataset=dict(times=2, dataset={clips["train"]}))\n'
+        f'eval_dataloader = dict(dataset={clips["eval"]})\n'
+    )
+    return Config.fromfile(path)
+
+
+def test_record_of_a_probe(cfg, tmp_path):
+    meta = dict(experiment_name='fdmae_nw-ucla_20261122_101112', seed=2, epoch=15)
+    torch.save(dict(state_dict={}, meta=meta), tmp_path / 'epoch_15.pth')
+    record = make_record(
+        cfg, {'top1': 71.23456}, 12.4, epochs=10, checkpoint=tmp_path / 'epoch_15.pth'
+    )
+    assert set(record) == set(FIELDS)
+    assert record['config'] == 'linear_nw-ucla'
+    assert record['protocol'] == 'linear'
+    assert (record['dataset'], record['split']) == ('nw_ucla', 'xview_val')
+    assert (record['seed'], record['epochs'], record['seconds']) == (3, 10, 12)
+    assert record['metrics'] == {'top1': 71.235}
+    assert record['start'] == dict(
+        config='fdmae_nw-ucla', seed=2, epochs=15, seconds=None
+    )
+    assert record['versions']['torch'] == torch.__version__
+
+
+def test_record_of_pre_training_names_the_training_split(cfg):
+    cfg.pop('protocol')
+    record = make_record(cfg, {}, 1)
+    assert (record['protocol'], record['split']) == ('pretrain', 'xview_train')
+    assert record['start'] is None
+
+
+def test_round_trip(cfg, tmp_path):
+    record = make_record(cfg, {'top1': 50}, 1)
+    write_record(record, tmp_path / 'new' / 'record.json')
+    assert read_record(tmp_path / 'new' / 'record.json') == record
+    assert [p.name for p in (tmp_path / 'new').iterdir()] == ['record.json']
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ('{', 'no valid json'),
+        ('[]', 'lacks everything'),
+        (json.dumps(dict.fromkeys(FIELDS[1:])), r"lacks \['config'\]"),
+    ],
+)
+def test_file_that_is_no_record(tmp_path, content, message):
+    (tmp_path / 'record.json').write_text(content)
+    with pytest.raises(ValueError, match=rf'record\.json.*{message}'):
+        read_record(tmp_path / 'record.json')

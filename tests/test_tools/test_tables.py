@@ -1,0 +1,203 @@
+"""From records to tables, and the grid that makes the records."""
+
+import json
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / 'configs'
+
+
+@pytest.fixture(scope='module')
+def tool():
+    return runpy.run_path(str(ROOT / 'tools' / 'benchmark_table.py'))
+
+
+def record(config, seed, protocol='probe', **metrics):
+    return dict(
+        config='linear_nw-ucla_small',
+        protocol=protocol,
+        dataset='nw_ucla',
+        split='xview_val',
+        seed=seed,
+        start=dict(config=config, seed=seed, epochs=15, seconds=9),
+        metrics=metrics,
+        epochs=0,
+        seconds=1,
+        device='CPU, 1 threads',
+        versions={},
+        revision='abc',
+        date='2026-11-22',
+    )
+
+
+def test_cells_are_means_of_the_runs(tool):
+    values = tool['runs'](
+        [
+            record('mae_a', 0, **{'linear': 60, '1nn': 50}),
+            record('mae_a', 1, linear=64),
+            record('mae_a', 0, protocol='finetune', top1=80),
+        ]
+    )
+    assert tool['summary'](values['mae_a', 'linear, cached']) == '62.0 ± 2.8 (2)'
+    assert tool['summary'](values['mae_a', '1-NN']) == '50.0 (1)'
+    assert tool['summary'](values['mae_a', 'fine-tune']) == '80.0 (1)'
+    assert tool['summary'](values.get(('mae_a', 'linear'))) == '–'
+
+
+def test_table_keeps_published_and_ours_apart(tool):
+    published = [
+        dict(method='MAMP', column='linear', top1=84.9, source='A', config='mamp_a'),
+        dict(method='Other', column='linear', top1=70, source='B'),
+    ]
+    text = tool['table'](
+        'A set', ['mae_a', 'mamp_a'], published, {('mae_a', 'linear'): [61.0]}
+    )
+    rows = [line for line in text.splitlines() if line.startswith('|')]
+    assert rows == [
+        '| method | linear, published | linear, ours |',
+        '|---|---|---|',
+        '| MAE, `mae_a` | – | 61.0 (1) |',
+        '| MAMP, `mamp_a` | 84.9 | – |',
+        '| Other | 70.0 | – |',
+    ]
+    assert text.endswith('Sources: MAMP: A; Other: B.\n')
+
+
+def test_every_pretraining_config_has_a_title_and_stands_in_the_metafile(tool):
+    configs = tool['pretraining_configs']()
+    assert set(configs.values()) <= set(tool['TITLES'])
+    models = yaml.safe_load(tool['metafile']({}, configs))['Models']
+    assert [m['Config'] for m in models] == [
+        f'configs/{p.name}' for p in sorted(CONFIGS.glob('*.py'))
+    ]
+
+
+def test_tables_agree_with_the_records(tool):
+    """What CI holds the repository to."""
+    assert tool['main'](['--check']) == 0
+
+
+def test_check_notices_a_new_record(tool, tmp_path, capsys):
+    for name in ('configs', 'docs'):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / 'README.md', tmp_path)
+    names = tool['main'].__globals__
+    names.update(ROOT=tmp_path, CONFIGS=tmp_path / 'configs')
+    try:
+        found = record('fdmae_nw-ucla_small', 99, **{'linear': 1.5, '1nn': 2.5})
+        path = tmp_path / 'configs' / 'results' / 'new.json'
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(found))
+        assert tool['main'](['--check']) == 1
+        assert 'README.md and the records disagree' in capsys.readouterr().err
+        assert tool['main']([]) == 0
+        assert tool['main'](['--check']) == 0
+        path.write_text('{}')
+        with pytest.raises(ValueError, match=r'new\.json is no result record'):
+            tool['main']([])
+    finally:
+        names.update(ROOT=ROOT, CONFIGS=CONFIGS)
+
+
+@pytest.fixture
+def grid(tmp_path, tiny_config):
+    """The grid on two tiny methods; the second fails."""
+    tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
+    configs = tmp_path / 'configs'
+    (configs / 'benchmarks' / 'linear').mkdir(parents=True)
+    single = 'train_cfg = dict(max_epochs=1)\n'
+    shutil.move(
+        tiny_config('fdmae_synthetic.py', extra=single), configs / 'fdmae_tiny.py'
+    )
+    broken = single + "optim_wrapper = dict(type='Missing')\n"
+    shutil.move(tiny_config('mae_synthetic.py', extra=broken), configs / 'mae_tiny.py')
+    shutil.move(
+        tiny_config('benchmarks/linear/linear_synthetic.py', extra=LINEAR),
+        configs / 'benchmarks' / 'linear' / 'linear_tiny.py',
+    )
+    tool['main'].__globals__['CONFIGS'] = configs
+
+    def run(*extra):
+        return tool['main'](
+            [
+                '--methods=fdmae',
+                '--datasets=tiny',
+                '--protocols=probe',
+                f'--work-dir={tmp_path / "work"}',
+                f'--records={tmp_path / "results"}',
+                '--jobs=1',
+                *extra,
+            ]
+        )
+
+    return run
+
+
+LINEAR = """
+model.backbone.frozen_stages = 1
+bank_dataloader = dict(num_workers=0, dataset=val_dataloader['dataset'])
+eval_dataloader = dict(num_workers=0, dataset=val_dataloader['dataset'])
+"""
+
+
+def test_grid_leaves_records_and_goes_on_where_it_stopped(grid, tmp_path, capsys):
+    assert grid() == 0
+    results = tmp_path / 'results'
+    assert sorted(p.name for p in results.iterdir()) == [
+        'fdmae_tiny_s0_pretrain.json',
+        'fdmae_tiny_s0_probe.json',
+    ]
+    probed = json.loads((results / 'fdmae_tiny_s0_probe.json').read_text())
+    assert probed['protocol'] == 'probe'
+    assert probed['start']['config'] == 'fdmae_tiny'
+    assert {'linear', '1nn'} <= set(probed['metrics'])
+    assert 'fdmae_tiny_s0 pretrain: ' in capsys.readouterr().out
+    # Only what has no record is run again.
+    (tmp_path / 'work' / 'fdmae_tiny_s0' / 'probe' / 'record.json').unlink()
+    assert grid() == 0
+    out = capsys.readouterr().out
+    assert 'fdmae_tiny_s0 probe: ' in out
+    assert 'pretrain: ' not in out
+
+
+def test_grid_goes_on_after_a_run_that_failed(grid, tmp_path, capsys):
+    assert grid('--methods', 'mae', 'fdmae') == 1
+    err = capsys.readouterr().err
+    assert f'failed, see {tmp_path}/work/mae_tiny_s0/pretrain/log.txt' in err
+    assert 'Missing' in (tmp_path / 'work/mae_tiny_s0/pretrain/log.txt').read_text()
+    assert (tmp_path / 'results' / 'fdmae_tiny_s0_probe.json').exists()
+
+
+def test_grid_refuses_an_unknown_config_before_it_begins(grid, tmp_path, capsys):
+    assert grid('--protocols', 'probe', 'fintune') == 1
+    assert 'fintune_tiny.py' in capsys.readouterr().err
+    assert not (tmp_path / 'work').exists()
+
+
+def test_splits_are_put_into_every_loader():
+    tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
+    from mmengine.config import Config
+
+    cfg = Config.fromfile(CONFIGS / 'benchmarks/linear/linear_nw-ucla_small.py')
+    assert set(tool['split_options'](cfg, 'fold2')) == {
+        'train_dataloader.dataset.dataset.split=fold2_train',
+        'eval_dataloader.dataset.split=fold2_val',
+        'val_dataloader.dataset.split=fold2_val',
+        'test_dataloader.dataset.split=fold2_val',
+        'bank_dataloader.dataset.split=fold2_train',
+    }
+    assert tool['split_options'](cfg, None) == []
+
+
+def test_commands_have_help():
+    for name in ('grid', 'benchmark_table'):
+        command = [sys.executable, str(ROOT / 'tools' / f'{name}.py'), '--help']
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert 'configs/results' in done.stdout

@@ -1,0 +1,242 @@
+#!/usr/bin/env python
+"""Writes the result tables from the records, or checks that they agree.
+
+python tools/benchmark_table.py            # README, docs, configs/metafile.yml
+python tools/benchmark_table.py --check    # exit status 1 where they would change
+
+The README has the data sets that were run here, docs/benchmarks.md has all. A cell is
+the mean of the runs in configs/results, with their sample standard deviation and number;
+what others have published stands in configs/published.yml with its source.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import yaml
+from mmengine.config import Config
+
+from fdmae_mm.evaluation.records import read_record
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS = ROOT / 'configs'
+BEGIN = '<!-- tables: written by tools/benchmark_table.py -->\n'
+END = '<!-- end of tables -->\n'
+NONE = '–'
+
+# Values of all runs by pre-training config and column.
+Values = dict[tuple[str, str], list[float]]
+
+# What is measured, by the name of its column: protocol and metric of a record.
+COLUMNS = {
+    'linear': ('linear', 'top1'),
+    'linear, cached': ('probe', 'linear'),
+    '1-NN': ('probe', '1nn'),
+    'fine-tune': ('finetune', 'top1'),
+    '1 % labels': ('semi1', 'top1'),
+    '5 % labels': ('semi5', 'top1'),
+    '10 % labels': ('semi10', 'top1'),
+}
+METHODS = {'mae': 'MAE', 'mamp': 'MAMP', 'fdmae': 'FDMAE'}
+TITLES = {
+    ('nw_ucla', 'xview'): 'NW-UCLA, cross-view',
+    ('utd_mhad', 'xsub'): 'UTD-MHAD, cross-subject',
+    ('msr_action3d', 'xsub'): 'MSR-Action3D, cross-subject',
+    ('sbu', 'fold'): 'SBU, folds',
+    ('ntu60_3d', 'xsub'): 'NTU RGB+D 60, cross-subject',
+    ('ntu60_3d', 'xview'): 'NTU RGB+D 60, cross-view',
+    ('ntu120_3d', 'xsub'): 'NTU RGB+D 120, cross-subject',
+    ('ntu120_3d', 'xset'): 'NTU RGB+D 120, cross-setup',
+    ('pku_mmd1', 'xsub'): 'PKU-MMD I, cross-subject',
+    ('pku_mmd2', 'xsub'): 'PKU-MMD II, cross-subject',
+    ('synthetic', 'xview'): 'the synthetic set, cross-view',
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Writes or checks.
+
+    Returns:
+        Exit status: 0, or 1 where ``--check`` found a difference.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--check', action='store_true', help='change nothing')
+    args = parser.parse_args(argv)
+    records = [read_record(p) for p in sorted((CONFIGS / 'results').glob('*.json'))]
+    published = yaml.safe_load((CONFIGS / 'published.yml').read_text())
+    configs = pretraining_configs()
+    values = runs(records)
+    readme, page = ROOT / 'README.md', ROOT / 'docs' / 'benchmarks.md'
+    every = tables(values, published, configs)
+    run = {key: text for key, text in every.items() if key in measured(values, configs)}
+    wanted = {
+        readme: insert(readme.read_text(), run.values()),
+        page: insert(page.read_text(), every.values()),
+        CONFIGS / 'metafile.yml': metafile(values, configs),
+    }
+    status = 0
+    for path, text in wanted.items():
+        if path.exists() and path.read_text() == text:
+            continue
+        if args.check:
+            print(
+                f'{path.relative_to(ROOT)} and the records disagree: run python '
+                'tools/benchmark_table.py',
+                file=sys.stderr,
+            )
+            status = 1
+        else:
+            path.write_text(text)
+            print(f'written: {path.relative_to(ROOT)}')
+    return status
+
+
+def pretraining_configs() -> dict[str, tuple[str, str]]:
+    """Data set and split of every pre-training config, by its name."""
+    found = {}
+    for path in sorted(CONFIGS.glob('*.py')):
+        dataset = Config.fromfile(path).train_dataloader.dataset
+        dataset = dataset.get('dataset', dataset)
+        found[path.stem] = (Path(dataset.ann_file).stem, family(dataset.split))
+    return found
+
+
+def family(split: str) -> str:
+    """The protocol of a split: xview of xview_val, fold of fold3_train."""
+    return split.rpartition('_')[0].rstrip('0123456789')
+
+
+def measured(
+    values: Values, configs: dict[str, tuple[str, str]]
+) -> set[tuple[str, str]]:
+    """The data sets of which there is a record."""
+    return {configs[name] for name, _ in values if name in configs}
+
+
+def tables(
+    values: Values, published: list[dict], configs: dict[str, tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """The tables of all data sets that have a figure, in Markdown."""
+    found = {}
+    for key, title in TITLES.items():
+        known = [p for p in published if (p['dataset'], p['split']) == key]
+        if known or key in measured(values, configs):
+            ours = sorted((c for c, where in configs.items() if where == key), key=rank)
+            found[key] = table(title, ours, known, values)
+    return found
+
+
+def rank(config: str) -> tuple[str, int]:
+    """Sorts configs by size and data set, then as METHODS."""
+    method, _, rest = config.partition('_')
+    return rest, [*METHODS, method].index(method)
+
+
+def runs(records: list[dict]) -> Values:
+    """Values of all runs by pre-training config and column."""
+    values = defaultdict(list)
+    for record in records:
+        for column, (protocol, metric) in COLUMNS.items():
+            if record['protocol'] == protocol and metric in record['metrics']:
+                values[record['start']['config'], column].append(
+                    record['metrics'][metric]
+                )
+    return values
+
+
+def table(
+    title: str,
+    ours: list[str],
+    published: list[dict],
+    values: Values,
+) -> str:
+    """One data set: a row for each of our configs and each published method."""
+    theirs = {}
+    for entry in published:
+        row = entry.get('config', entry['method'])
+        theirs[row, entry['column']] = f'{entry["top1"]:.1f}'
+    rows = [*ours, *dict.fromkeys(p['method'] for p in published if 'config' not in p)]
+    heads, cells = [], {row: [] for row in rows}
+    for column in COLUMNS:
+        if any((row, column) in theirs for row in rows):
+            heads.append(f'{column}, published')
+            for row in rows:
+                cells[row].append(theirs.get((row, column), NONE))
+        if any((row, column) in values for row in rows) or column == 'linear':
+            heads.append(f'{column}, ours')
+            for row in rows:
+                cells[row].append(summary(values.get((row, column))))
+    lines = [
+        f'**{title}**\n',
+        f'| method | {" | ".join(heads)} |',
+        f'|---|{"---|" * len(heads)}',
+    ]
+    for row in rows:
+        method = METHODS.get(row.partition('_')[0])
+        label = f'{method}, `{row}`' if row in ours else row
+        lines.append(f'| {label} | {" | ".join(cells[row])} |')
+    if published:
+        sources = dict.fromkeys(f'{p["method"]}: {p["source"]}' for p in published)
+        lines.append(f'\nSources: {"; ".join(sources)}.')
+    return '\n'.join(lines) + '\n'
+
+
+def summary(values: list[float] | None) -> str:
+    """Mean, sample standard deviation and number of runs."""
+    if not values:
+        return NONE
+    if len(values) == 1:
+        return f'{values[0]:.1f} (1)'
+    mean, spread = statistics.mean(values), statistics.stdev(values)
+    return f'{mean:.1f} ± {spread:.1f} ({len(values)})'
+
+
+def metafile(values: Values, configs: dict[str, tuple[str, str]]) -> str:
+    """What MIM reads: every pre-training config, with its results."""
+    models = []
+    for name, key in configs.items():
+        results = [
+            dict(
+                Task=f'Skeleton-based Action Recognition, {column}',
+                Dataset=TITLES[key],
+                Metrics={
+                    'Top 1 Accuracy': round(statistics.mean(found), 2),
+                    'Runs': len(found),
+                },
+            )
+            for column in COLUMNS
+            if (found := values.get((name, column)))
+        ]
+        models.append(
+            dict(
+                Name=name,
+                Config=f'configs/{name}.py',
+                **{'In Collection': METHODS[name.partition('_')[0]]},
+                Metadata={'Training Data': TITLES[key]},
+                Results=results,
+            )
+        )
+    content = dict(Collections=[dict(Name=m) for m in METHODS.values()], Models=models)
+    head = '# Written by tools/benchmark_table.py from configs/results.\n'
+    return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+
+
+def insert(text: str, tables: Iterable[str]) -> str:
+    """Puts the tables between their marks."""
+    before, mark, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (mark and end):
+        raise ValueError(f'The page must hold the lines {BEGIN!r} and {END!r}.')
+    inside = ''.join(f'\n{table}' for table in tables)
+    return f'{before}{BEGIN}{inside}\n{END}{after}'
+
+
+if __name__ == '__main__':
+    sys.exit(main())

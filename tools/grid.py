@@ -1,0 +1,230 @@
+#!/usr/bin/env python
+"""Runs methods x data sets x seeds x protocols, and goes on where it stopped.
+
+python tools/grid.py --methods mae mamp fdmae --datasets nw-ucla_small \
+    --protocols probe finetune semi10 --seeds 0 1 2
+
+Pre-trains configs/METHOD_DATASET.py with each seed, then evaluates the last checkpoint
+by each protocol: `probe` is tools/probe.py (linear, 1-NN), any other name is that of a
+config configs/benchmarks/*/PROTOCOL_DATASET.py, which is trained. What has left a
+record is not run again, and a run that was stopped is resumed: the same command goes
+on. A run that fails ends its own chain alone. Records are gathered in configs/results,
+from which tools/benchmark_table.py writes the tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import queue
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import find_latest_checkpoint
+
+from fdmae_mm.evaluation.records import read_record, write_record
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS = ROOT / 'configs'
+
+
+@dataclass(frozen=True)
+class Chain:
+    """One pre-training run, and what is evaluated of it, in this order."""
+
+    method: str
+    dataset: str
+    seed: int
+    split: str | None
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        split = f'_{self.split}' if self.split else ''
+        return f'{self.method}_{self.dataset}{split}_s{self.seed}'
+
+    @property
+    def config(self) -> Path:
+        """The config of the pre-training run."""
+        return CONFIGS / f'{self.method}_{self.dataset}.py'
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the grid.
+
+    Returns:
+        Exit status: 0, or 1 where a run has failed.
+    """
+    args = parse_args(argv)
+    chains = [
+        Chain(method, dataset, seed, split)
+        # Seeds outermost: a grid that is stopped has all methods for the first seeds.
+        for seed, dataset, split, method in itertools.product(
+            args.seeds, args.datasets, args.splits, args.methods
+        )
+    ]
+    for chain in chains:  # a typo ends the grid before it begins
+        for config in (chain.config, *(benchmark(p, chain) for p in args.protocols)):
+            if not config.exists():
+                print(f'error: there is no config {config}', file=sys.stderr)
+                return 1
+    slots = queue.SimpleQueue()
+    devices = torch.cuda.device_count()
+    cores = os.cpu_count() or 1
+    jobs = args.jobs or devices or cores
+    for slot in range(jobs):
+        environment = {'OMP_NUM_THREADS': str(max(1, cores // jobs))}
+        if devices:
+            environment['CUDA_VISIBLE_DEVICES'] = str(slot % devices)
+        slots.put(environment)
+    failed = []
+    with ThreadPoolExecutor(jobs) as pool:
+        pending = {
+            pool.submit(run_chain, chain, args, slots): chain for chain in chains
+        }
+        for done, future in enumerate(as_completed(pending), 1):
+            if (log := future.result()) is not None:
+                failed.append(log)
+            print(f'[{done}/{len(chains)}] {pending[future].name}', flush=True)
+    for log in failed:
+        print(f'failed, see {log}', file=sys.stderr)
+    return int(bool(failed))
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--methods', nargs='+', required=True)
+    parser.add_argument('--datasets', nargs='+', required=True)
+    parser.add_argument('--protocols', nargs='+', default=['probe'])
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0])
+    parser.add_argument(
+        '--splits',
+        nargs='+',
+        default=[None],
+        help="splits by name, for example fold1 fold2, instead of the configs' own",
+    )
+    parser.add_argument(
+        '--draws', type=int, default=1, help='draws of labelled clips (semi*)'
+    )
+    parser.add_argument(
+        '--jobs', type=int, help='runs side by side; default: GPUs, else cores'
+    )
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/grid'))
+    parser.add_argument('--records', type=Path, default=CONFIGS / 'results')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], help='for the pre-training runs'
+    )
+    return parser.parse_args(argv)
+
+
+def benchmark(protocol: str, chain: Chain) -> Path:
+    """The config of a protocol on the data set of a chain."""
+    # The fast probe takes encoder and data from the config of the slow one.
+    protocol = 'linear' if protocol == 'probe' else protocol
+    folder = protocol.rstrip('0123456789')
+    return CONFIGS / 'benchmarks' / folder / f'{protocol}_{chain.dataset}.py'
+
+
+def run_chain(
+    chain: Chain, args: argparse.Namespace, slots: queue.SimpleQueue
+) -> Path | None:
+    """Runs what is left of a chain; returns the log of the run that failed."""
+    environment = slots.get()
+    try:
+        for name, command in commands(chain, args):
+            record = args.work_dir / chain.name / name / 'record.json'
+            if not record.exists():
+                log = record.with_name('log.txt')
+                log.parent.mkdir(parents=True, exist_ok=True)
+                start = time.monotonic()
+                with log.open('a') as file:
+                    print(shlex.join(command), file=file, flush=True)
+                    status = subprocess.run(
+                        [sys.executable, *command],
+                        stdout=file,
+                        stderr=subprocess.STDOUT,
+                        env={**os.environ, **environment},
+                        check=False,
+                    ).returncode
+                if status or not record.exists():
+                    return log
+                print(
+                    f'{chain.name} {name}: {read_record(record)["metrics"]} '
+                    f'({time.monotonic() - start:.0f} s)',
+                    flush=True,
+                )
+            write_record(
+                read_record(record), args.records / f'{chain.name}_{name}.json'
+            )
+    finally:
+        slots.put(environment)
+    return None
+
+
+def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:
+    """(folder, command) of each run of a chain, made when the one before has ended."""
+    folder = args.work_dir / chain.name
+
+    def command(
+        tool: str, argument: str, config: Path, name: str, *options: str
+    ) -> tuple[str, list[str]]:
+        return name, [
+            str(ROOT / 'tools' / f'{tool}.py'),
+            str(config),
+            argument,
+            f'--work-dir={folder / name}',
+            '--cfg-options',
+            f'randomness.seed={chain.seed}',
+            *split_options(Config.fromfile(config), chain.split),
+            *options,
+        ]
+
+    train = partial(command, 'train', '--resume')
+    save = 'default_hooks.checkpoint.interval=1'
+    yield train(chain.config, 'pretrain', save, *args.cfg_options)
+    checkpoint = find_latest_checkpoint(str(folder / 'pretrain'))
+    start = f'model.backbone.init_cfg.checkpoint={checkpoint}'
+    encoder = Config.fromfile(chain.config).model.backbone
+    # A probe must see what its encoder was trained to see.
+    absent = f'model.backbone.encode_absent={encoder.get("encode_absent", False)}'
+    for protocol in args.protocols:
+        config = benchmark(protocol, chain)
+        if protocol == 'probe':
+            yield command('probe', checkpoint, config, protocol, absent)
+        elif protocol.startswith('semi'):
+            for draw in range(args.draws):
+                labels = f'train_dataloader.dataset.dataset.draw_seed={draw}'
+                yield train(config, f'{protocol}_draw{draw}', absent, start, labels)
+        else:
+            yield train(config, protocol, absent, start)
+
+
+def split_options(cfg: Config, split: str | None) -> list[str]:
+    """Settings that put SPLIT_train and SPLIT_val for the splits of a config."""
+    options = []
+    for loader in cfg if split else ():
+        if not loader.endswith('_dataloader') or cfg[loader] is None:
+            continue
+        key, dataset = f'{loader}.dataset', cfg[loader].dataset
+        if 'dataset' in dataset:
+            key, dataset = f'{key}.dataset', dataset.dataset
+        part = dataset.split.rpartition('_')[2]
+        options.append(f'{key}.split={split}_{part}')
+    return options
+
+
+if __name__ == '__main__':
+    sys.exit(main())
