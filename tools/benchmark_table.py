@@ -5,8 +5,8 @@ python tools/benchmark_table.py            # README, docs, configs/metafile.yml
 python tools/benchmark_table.py --check    # exit status 1 where they would change
 
 The README has the data sets that were run here, docs/benchmarks.md has all. A cell is
-the mean of the runs in configs/results, with their sample standard deviation and number;
-what others have published stands in configs/published.yml with its source.
+the mean of the runs in configs/results, with their sample standard deviation and
+number; what others have published stands in configs/published.yml with its source.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 
 import sys
 
-from fdmae_mm.apis.checkpoints import convert_checkpoint
+from fdmae_mm.apis import convert_checkpoint
 
 if __name__ == '__main__':
     sys.exit(convert_checkpoint())

@@ -1,7 +1,8 @@
 #!/usr/bin/env python
-"""1-NN and linear probe in seconds: python tools/probe.py CONFIG CHECKPOINT [--help].
+"""Linear probe, k-NN, retrieval, few-shot in seconds, on features computed once.
 
-CONFIG is one of configs/benchmarks; its data and backbone are used.
+python tools/probe.py CONFIG CHECKPOINT [--help]; CONFIG is one of configs/benchmarks,
+whose data and backbone are used.
 """
 
 from fdmae_mm.apis import probe

@@ -28,7 +28,7 @@ from fdmae_mm.visualization import draw_reconstruction
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
 ROWS = {
     'raw_1nn': 'raw coordinates, 1-NN',
-    'aligned_1nn': 'bodies turned to the camera, 1-NN',
+    'aligned_1nn': 'bodies turned the same way, 1-NN',
     'untrained_1nn': 'untrained encoder, 1-NN',
     'untrained_linear': 'untrained encoder, linear',
     'pretrained_1nn': 'pre-trained encoder, 1-NN',
@@ -59,7 +59,7 @@ def main() -> None:
     save_annotation(annotation, finetune.source.ann_file)
     print(summarize(annotation, skipped))
     init_default_scope('mmaction')
-    # What the encoder is given: every body turned to the camera. And without the turn.
+    # What the encoder is given: every body turned the same way. And without the turn.
     train, test = clips(finetune)
     raw = copy.deepcopy(finetune)
     for loader in ('bank_dataloader', 'eval_dataloader'):
@@ -126,7 +126,7 @@ def probe(
 ) -> dict[str, float]:
     """1-NN and linear accuracy of an encoder's features."""
     accuracies = probe_encoder(model, train, test)
-    return {f'{name}_{key}': value for key, value in accuracies.items()}
+    return {f'{name}_{key}': accuracies[key] for key in ('1nn', 'linear')}
 
 
 def draw(model: SkeletonMAE, runner: Runner, layout: str, path: Path) -> None:

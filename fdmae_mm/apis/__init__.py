@@ -1,3 +1,4 @@
-from .commands import probe, test, train
+from .checkpoints import convert_checkpoint
+from .commands import fuse, probe, test, train
 
-__all__ = ['probe', 'test', 'train']
+__all__ = ['convert_checkpoint', 'fuse', 'probe', 'test', 'train']

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..files import written_whole
+
 # Part of our model -> constructor arguments.
 Settings = dict[str, dict[str, int | float | bool]]
 # MAMP's name of a tensor, ours, and its shape in MAMP.
@@ -162,14 +164,8 @@ def read_checkpoint(path: str | os.PathLike) -> dict:
 
 def write_checkpoint(checkpoint: dict, path: str | os.PathLike) -> None:
     """Write a checkpoint; an interruption leaves no half-written file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
+    with written_whole(path) as part:
         torch.save(checkpoint, part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def convert_checkpoint(argv: Sequence[str] | None = None) -> int:

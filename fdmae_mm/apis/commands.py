@@ -4,6 +4,7 @@ import argparse
 import copy
 import json
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ..evaluation import (
     probe_encoder,
     read_scores,
 )
+from ..evaluation.records import make_record, write_record
 
 
 def train(argv: Sequence[str] | None = None) -> None:
@@ -118,6 +120,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         '--queries', type=int, default=15, help='queries a class of --few-shot'
     )
     args = parser.parse_args(argv)
+    begin = time.monotonic()
     if args.views < 1:
         parser.error(f'--views {args.views}: must be at least 1')
     if args.classes and not args.few_shot:
@@ -161,6 +164,11 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
             seed=seed,
         )
     result = {name: round(value, 1) for name, value in result.items()}
+    if args.work_dir:
+        cfg.protocol = 'probe'
+        seconds = time.monotonic() - begin
+        record = make_record(cfg, result, seconds, checkpoint=args.checkpoint)
+        write_record(record, Path(args.work_dir, 'record.json'))
     print(json.dumps(result))
     return result
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from mmengine.fileio import exists, get_local_path
 
+from ..files import written_whole
 from .converters import CONVERTERS
 
 # What a pickle of numbers, strings, containers and numpy arrays refers to. Everything
@@ -125,11 +126,5 @@ def save_annotation(annotation: dict, path: str | os.PathLike) -> None:
     path = Path(path)
     if path.suffix != '.pkl':
         raise ValueError(f'{path} must end in .pkl, PoseDataset reads nothing else.')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        with open(part, 'wb') as file:
-            pickle.dump(annotation, file, protocol=4)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with written_whole(path) as part, open(part, 'wb') as file:
+        pickle.dump(annotation, file, protocol=4)

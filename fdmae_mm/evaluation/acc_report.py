@@ -1,5 +1,4 @@
 import csv
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -7,6 +6,8 @@ import numpy as np
 from mmaction.evaluation import AccMetric, ConfusionMatrix
 from mmaction.registry import METRICS
 from scipy.stats import binom
+
+from ..files import written_whole
 
 
 def accuracy_interval(num_correct: int, num_clips: int) -> tuple[float, float]:
@@ -81,15 +82,11 @@ class AccReport(AccMetric):
         return metrics
 
     def _write(self, name: str, rows: Iterable[Sequence]) -> None:
-        path = Path(self.out_dir, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f'.{name}.{os.getpid()}.part')
-        try:
-            with open(part, 'w', newline='', encoding='utf-8') as file:
-                csv.writer(file, lineterminator='\n').writerows(rows)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        with (
+            written_whole(Path(self.out_dir, name)) as part,
+            open(part, 'w', newline='', encoding='utf-8') as file,
+        ):
+            csv.writer(file, lineterminator='\n').writerows(rows)
 
 
 def _confusion_rows(matrix: np.ndarray, names: list[str]) -> Iterable[Sequence]:

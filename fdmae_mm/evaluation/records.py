@@ -17,6 +17,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
+from ..files import written_whole
 from ..version import __version__
 
 # What a record holds. A file that lacks one of these is no record.
@@ -88,14 +89,8 @@ def make_record(
 
 def write_record(record: Mapping, path: str | os.PathLike) -> None:
     """Writes a record as json; an interruption leaves no half-written file."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
+    with written_whole(path) as part:
         part.write_text(json.dumps(record, indent=2) + '\n')
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def read_record(path: str | os.PathLike) -> dict:

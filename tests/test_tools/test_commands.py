@@ -283,7 +283,7 @@ def test_a_set_with_other_joints_is_refused(tiny_config, synthetic_ann_file, tmp
 def test_probe_reads_the_encoder_of_the_checkpoint(tiny_config, pretrained, capsys):
     config = tiny_config('benchmarks/knn/knn_synthetic.py')
     result = run_probe([config, pretrained])
-    assert set(result) == {'1nn', 'linear'}
+    assert {'1nn', 'linear'} <= set(result)
     # k-NN through the runner has the same features and the same neighbour.
     metrics = run_test([config, pretrained])
     assert result['1nn'] == pytest.approx(100 * metrics['acc/top1'], abs=0.06)

@@ -4,7 +4,7 @@
 python tools/analysis/fuse_scores.py JOINT.pkl BONE.pkl MOTION.pkl --coefficients 2 1 1
 """
 
-from fdmae_mm.apis.commands import fuse
+from fdmae_mm.apis import fuse
 
 if __name__ == '__main__':
     fuse()

@@ -1,4 +1,4 @@
-from .base import BadFileError, BaseConverter, convert, summarize
+from .base import BadFileError, BaseConverter, LeftOut, convert, summarize
 from .folder import FolderConverter, LabelledConverter
 from .mmpose import MMPoseConverter
 from .msr_action3d import MSRAction3DConverter
@@ -35,6 +35,7 @@ __all__ = [
     'BasePKUMMDConverter',
     'FolderConverter',
     'LabelledConverter',
+    'LeftOut',
     'MMPoseConverter',
     'MSRAction3DConverter',
     'NPZConverter',

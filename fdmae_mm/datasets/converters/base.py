@@ -13,6 +13,7 @@ from argparse import ArgumentParser
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -25,12 +26,25 @@ class BadFileError(ValueError):
     """A source file is not what its format says; the message is the reason."""
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A sample that the set itself tells to leave out, which makes no file bad.
+
+    Attributes:
+        name: The sample.
+        reason: Why it is not among the annotations.
+    """
+
+    name: str
+    reason: str
+
+
 class BaseConverter(ABC):
     """A source format that is read file by file.
 
     A new format is a subclass in a file of its own, and a line in ``CONVERTERS``. Its
-    constructor takes keywords that have defaults; those it offers on the command line
-    are declared by :meth:`add_arguments`.
+    constructor takes keywords, which :meth:`add_arguments` declares for the command
+    line.
 
     Attributes:
         format: Name on the command line and of the data set.
@@ -67,7 +81,7 @@ class BaseConverter(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def parse(self, path: PurePosixPath, file: BinaryIO) -> Iterable[dict]:
+    def parse(self, path: PurePosixPath, file: BinaryIO) -> Iterable[dict | LeftOut]:
         """Reads the samples of one file.
 
         It depends on its arguments and on the side files alone, because it may run in
@@ -80,7 +94,8 @@ class BaseConverter(ABC):
         Returns:
             Annotations with frame_dir (unique in the set), label, keypoint (M, T, V, C)
             float32 in metres and total_frames; with subject, view and whatever else
-            :meth:`split` needs where the format knows them.
+            :meth:`split` needs where the format knows them. A sample that is not to be
+            used is a :class:`LeftOut`, also with ``strict``.
 
         Raises:
             BadFileError: The file cannot be used.
@@ -136,22 +151,23 @@ def _files(source: Path) -> Iterator[list[tuple[PurePosixPath, Callable]]]:
 
 def _parse(
     converter: BaseConverter, path: PurePosixPath, content: bytes
-) -> list[dict] | BadFileError:
+) -> list[dict | LeftOut] | BadFileError:
     """Reads and checks one file; a bad one is a value here, so that a pool goes on."""
     return _read(converter, path, partial(io.BytesIO, content))
 
 
 def _read(
     converter: BaseConverter, path: PurePosixPath, open_file: Callable[[], BinaryIO]
-) -> list[dict] | BadFileError:
+) -> list[dict | LeftOut] | BadFileError:
     try:
         with open_file() as file:
-            annotations = list(converter.parse(path, file))
-        for annotation in annotations:
-            _check(annotation)
+            samples = list(converter.parse(path, file))
+        for sample in samples:
+            if not isinstance(sample, LeftOut):
+                _check(sample)
     except (BadFileError, OSError) as error:
         return BadFileError(str(error))
-    return annotations
+    return samples
 
 
 def _check(annotation: dict) -> None:
@@ -168,7 +184,7 @@ def _parse_all(
     converter: BaseConverter,
     files: list[tuple[PurePosixPath, Callable[[], BinaryIO]]],
     workers: int,
-) -> Iterator[tuple[PurePosixPath, list[dict] | BadFileError]]:
+) -> Iterator[tuple[PurePosixPath, list[dict | LeftOut] | BadFileError]]:
     """Results in the order of the files, in this process or in others."""
     if workers <= 1 or len(files) == 1:
         for path, open_file in files:
@@ -204,7 +220,7 @@ def convert(
         workers: Processes that parse. The result does not depend on their number.
 
     Returns:
-        The annotation dict, and (file, reason) of what was left out.
+        The annotation dict, and (file or sample, reason) of what was left out.
 
     Raises:
         FileNotFoundError: ``source`` does not exist.
@@ -229,8 +245,14 @@ def convert(
         bar = ProgressBar(len(files), file=sys.stderr)
         for path, parsed in _parse_all(converter, files, workers):
             if not isinstance(parsed, BadFileError):
-                names = {annotation['frame_dir'] for annotation in parsed}
-                if len(names) < len(parsed) or seen & names:
+                kept = [sample for sample in parsed if not isinstance(sample, LeftOut)]
+                skipped += [
+                    (sample.name, sample.reason)
+                    for sample in parsed
+                    if isinstance(sample, LeftOut)
+                ]
+                names = {annotation['frame_dir'] for annotation in kept}
+                if len(names) < len(kept) or seen & names:
                     parsed = BadFileError('a second sample of this name')
             if isinstance(parsed, BadFileError):
                 if strict:
@@ -238,13 +260,14 @@ def convert(
                 skipped.append((str(path), str(parsed)))
             else:
                 seen |= names
-                annotations += parsed
+                annotations += kept
             bar.update()
         sys.stderr.write('\n')
     if not annotations:
+        name, reason = skipped[0] if skipped else (files[0][0], 'it holds no sample')
         raise ValueError(
-            f'{source}: none of {len(skipped)} files could be used. The first, '
-            f'{skipped[0][0]}: {skipped[0][1]}.'
+            f'{source}: none of {len(files)} files could be used. The first, {name}: '
+            f'{reason}.'
         )
     annotations.sort(key=lambda annotation: annotation['frame_dir'])
     return dict(

@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from .base import BadFileError, BaseConverter
+from .base import BadFileError, BaseConverter, LeftOut
 from .ntu_missing import MISSING_SKELETONS
 
 _NAME = re.compile(r'(S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3}))\.skeleton')
@@ -118,11 +118,12 @@ class BaseNTUConverter(BaseConverter):
         match = _NAME.fullmatch(path.name)
         return match is not None and 1 <= int(match[6]) <= len(self.classes)
 
-    def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict]:
-        """Reads the one sequence of a file, or none if it is known to be missing."""
+    def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict | LeftOut]:
+        """Reads the one sequence of a file, unless it is known to be missing."""
         frame_dir, *numbers = _NAME.fullmatch(path.name).groups()
         if frame_dir in MISSING_SKELETONS:
-            return []
+            reason = 'the authors list its skeletons as missing or incomplete'
+            return [LeftOut(frame_dir, reason)]
         setup, view, subject, repetition, action = map(int, numbers)
         num_frames, bodies = _read(file.read())
         keypoint = _place(_without_noise(bodies), num_frames)

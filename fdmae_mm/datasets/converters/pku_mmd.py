@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .base import BadFileError, BaseConverter
+from .base import BadFileError, BaseConverter, LeftOut
 
 _NUM_PERSONS, _NUM_JOINTS = 2, 25
 _FRAME_VALUES = _NUM_PERSONS * _NUM_JOINTS * 3
@@ -107,7 +107,7 @@ class BasePKUMMDConverter(BaseConverter):
             )
         self._lists[_PROTOCOLS[self.split_name.fullmatch(path.name)[1]]] = tuple(lists)
 
-    def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict]:
+    def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict | LeftOut]:
         """Cuts a recording into its clips."""
         recording = path.stem
         if recording not in self._labels:
@@ -116,7 +116,7 @@ class BasePKUMMDConverter(BaseConverter):
                 'give the folder that holds skeletons and labels'
             )
         frames = _read_frames(file)
-        annotations = []
+        samples = []
         for line, (action, start, end) in enumerate(
             _read_labels(self._labels[recording])
         ):
@@ -133,18 +133,22 @@ class BasePKUMMDConverter(BaseConverter):
                 )
             clip = frames[start:end].swapaxes(0, 1)  # (M, T, V, C)
             clip = clip[clip.any(axis=(1, 2, 3))]
-            if clip.size:
-                annotations.append(
-                    dict(
-                        frame_dir=f'{recording}_{line:03d}',
-                        label=action - 1,
-                        keypoint=clip,
-                        total_frames=clip.shape[1],
-                        recording=recording,
-                        view=recording[-1],
-                    )
+            name = f'{recording}_{line:03d}'
+            if not clip.size:
+                reason = f'nobody is seen from frame {start} to {end}'
+                samples.append(LeftOut(name, reason))
+                continue
+            samples.append(
+                dict(
+                    frame_dir=name,
+                    label=action - 1,
+                    keypoint=clip,
+                    total_frames=clip.shape[1],
+                    recording=recording,
+                    view=recording[-1],
                 )
-        return annotations
+            )
+        return samples
 
     def split(self, annotations: list[dict]) -> dict[str, list[str]]:
         """Cross-subject and cross-view."""
@@ -188,10 +192,13 @@ class PKUMMD2Converter(BasePKUMMDConverter):
         """Subjects 2, 3 and 7 test."""
         return _subject(recording) in (2, 3, 7)
 
-    def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict]:
+    def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict | LeftOut]:
         """Cuts a recording into its clips, of one subject."""
         subject = _subject(path.stem)
-        return [dict(a, subject=subject) for a in super().parse(path, file)]
+        return [
+            sample if isinstance(sample, LeftOut) else dict(sample, subject=subject)
+            for sample in super().parse(path, file)
+        ]
 
 
 def _subject(recording: str) -> int:

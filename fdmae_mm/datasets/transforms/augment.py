@@ -108,7 +108,7 @@ class AlignSkeleton(BaseTransform):
             :func:`fdmae_mm.datasets.layouts.get_layout`.
         rotate: ``'vertical'`` turns the clip about the vertical axis (y), so that the
             line from the right to the left shoulder points along +x on the ground: each
-            body faces the camera, up stays up. The hips stand in where a shoulder is
+            body faces the same way, up stays up. The hips stand in where a shoulder is
             missing or the line is vertical. ``'full'`` turns the spine to +z, then the
             line from the left to the right shoulder (else hips) to +x, the directions
             of PreNormalize3D. ``'none'`` centres only: the preprocessing of NTU RGB+D

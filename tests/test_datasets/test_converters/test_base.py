@@ -11,7 +11,12 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 
-from fdmae_mm.datasets.converters import BadFileError, BaseConverter, convert
+from fdmae_mm.datasets.converters import (
+    BadFileError,
+    BaseConverter,
+    LeftOut,
+    convert,
+)
 
 
 class LengthConverter(BaseConverter):
@@ -38,6 +43,8 @@ class LengthConverter(BaseConverter):
             frames = int(file.read())
         except ValueError as error:
             raise BadFileError(f'no number: {error}') from error
+        if not frames:
+            return [LeftOut(path.stem, 'it is known to be empty')]
         return [
             dict(
                 frame_dir=path.stem,
@@ -115,3 +122,14 @@ def test_damaged_zip(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r'src.zip is no readable tar or zip archive'):
         convert(LengthConverter(), path)
+
+
+def test_what_is_left_out_is_told_and_makes_no_file_bad(tmp_path):
+    folder = folder_of(tmp_path)
+    (folder / 'bad.len').write_text('0')
+    _, skipped = convert(LengthConverter(), folder, strict=True)
+    assert skipped == [('bad', 'it is known to be empty')]
+    with pytest.raises(
+        ValueError, match=r'none of 1 files could be used\. The first, bad: it is'
+    ):
+        convert(LengthConverter(), folder / 'bad.len')

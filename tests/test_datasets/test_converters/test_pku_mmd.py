@@ -91,7 +91,8 @@ def test_clips_of_nothing_are_left_out(tmp_path):
     labels = '1,0,2,1\n1,2,4,1\n1,6,5,1\n1,5,5,1\n1,3,5,1\n'
     write(tmp_path, '0002-L', frames, labels)
     annotation, skipped = convert(PKUMMD1Converter(), tmp_path, strict=True)
-    assert not skipped
+    assert [name for name, _ in skipped] == ['0002-L_001', '0002-L_002', '0002-L_003']
+    assert skipped[0][1] == 'nobody is seen from frame 2 to 4'
     # Names count the lines of the label file.
     assert frame_dirs(annotation) == ['0002-L_000', '0002-L_004']
     assert not annotation['annotations'][1]['keypoint'][:, 0].any()

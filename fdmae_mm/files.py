@@ -1,0 +1,29 @@
+"""Files that are whole or not there."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def written_whole(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a file to write, which takes the place of ``path`` when the block has ended.
+
+    An error or an interruption leaves no half-written file, and what was at ``path``.
+    Missing folders are made.
+
+    Args:
+        path (str | os.PathLike): Where the file shall be.
+
+    Yields:
+        Path: A file beside it, to write to.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
