@@ -128,9 +128,19 @@ def tables(
     for key, title in TITLES.items():
         known = [p for p in published if (p['dataset'], p['split']) == key]
         if known or key in measured(values, configs):
-            ours = sorted((c for c, where in configs.items() if where == key), key=rank)
-            found[key] = table(title, ours, known, values)
+            run = {name for name, _ in values}
+            ours = [
+                name
+                for name, where in configs.items()
+                if where == key and (name in run or not is_variation(name))
+            ]
+            found[key] = table(title, sorted(ours, key=rank), known, values)
     return found
+
+
+def is_variation(config: str) -> bool:
+    """Whether a config is none of METHOD_DATASET and METHOD_DATASET_small."""
+    return config.removesuffix('_small').count('_') > 1
 
 
 def rank(config: str) -> tuple[str, int]:
