@@ -38,7 +38,7 @@ _ALLOWED = {
     },
 }
 
-_NTU60_URL = 'https://download.openmmlab.com/mmaction/v1.0/skeleton/data/ntu60_3d.pkl'
+_URL = 'https://download.openmmlab.com/mmaction/v1.0/skeleton/data'
 
 
 def _origin(path: str) -> str:
@@ -47,10 +47,11 @@ def _origin(path: str) -> str:
     command = 'python tools/data/convert.py'
     if suffix == '.pkl' and name == 'synthetic':
         return f'Make it with: {command} synthetic {path}'
-    if suffix == '.pkl' and name == 'ntu60_3d':
+    if suffix == '.pkl' and name in ('ntu60_3d', 'ntu120_3d'):
         return (
-            f"This is MMAction2's own file; get it with: wget -O {path} {_NTU60_URL} "
-            f'or make it from the raw skeletons with: {command} ntu60 SOURCE {path}'
+            f"This is MMAction2's own file; get it with: wget -O {path} "
+            f'{_URL}/{name}.pkl or make it from the raw skeletons with: {command} '
+            f'{name.removesuffix("_3d")} SOURCE {path}'
         )
     if suffix == '.pkl' and name in CONVERTERS:
         return (
