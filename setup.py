@@ -65,6 +65,7 @@ setup(
         'numpy>=1.26,<2.4',
         'mmengine>=0.10.7,<0.11',
         'mmaction2>=1.2,<1.3',
+        'scipy',
         'importlib-metadata',
         'setuptools<81',
     ],

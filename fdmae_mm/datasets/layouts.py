@@ -332,8 +332,8 @@ LAYOUTS: dict[str, SkeletonLayout] = {
         ),
         _KINECT_V1,
         # The orders of UTD-MHAD and of MSR-Action3D. In the latter the joint that moves
-        # in the actions of the right hand (high arm wave, tennis serve) is taken to be
-        # the right one.
+        # in the actions of the right hand (high arm wave, draw x) is taken to be the
+        # right one.
         _reorder(
             _KINECT_V1, 'kinect_v1_utd_mhad',
             'head', 'shoulder_center', 'spine', 'hip_center',

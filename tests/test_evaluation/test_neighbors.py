@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -84,19 +83,6 @@ def test_average_precision_is_that_of_mmaction(monkeypatch):
     found = retrieval_map(gallery, gallery_labels, queries, labels)
     assert found == pytest.approx(100 * expected, rel=1e-5)
     assert 10 < found < 90
-
-
-def test_average_precision_is_that_of_scikit_learn():
-    metrics = pytest.importorskip('sklearn.metrics', reason='scikit-learn is absent')
-    gallery, gallery_labels = random_set(80)
-    queries, labels = random_set(40, seed=1)
-    cosine = F.normalize(queries, dim=1) @ F.normalize(gallery, dim=1).T
-    expected = [
-        metrics.average_precision_score((gallery_labels == label).numpy(), row.numpy())
-        for row, label in zip(cosine, labels, strict=True)
-    ]
-    found = retrieval_map(gallery, gallery_labels, queries, labels)
-    assert found == pytest.approx(100 * np.mean(expected), rel=1e-5)
 
 
 def test_few_shot_of_classes_that_lie_apart_is_perfect():
