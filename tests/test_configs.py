@@ -69,6 +69,14 @@ def small(cfg, tmp_path):
     return cfg
 
 
+@pytest.fixture(autouse=True)
+def unformatted(monkeypatch):
+    """Without the layout of configs for the log, which takes most of a short run."""
+    monkeypatch.setattr(
+        'mmengine.config.config.FormatCode', lambda text, **_: (text, True)
+    )
+
+
 @pytest.mark.parametrize('name', NAMES)
 def test_config_makes_one_step(name, tmp_path):
     cfg = small(Config.fromfile(CONFIGS / name), tmp_path)
