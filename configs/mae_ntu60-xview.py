@@ -1,6 +1,6 @@
 """MAE baseline, NTU RGB+D 60 cross-view, paper size.
 
-    tools/dist_train.sh configs/mae_ntu60-xview.py 8
+    tools/dist_train.sh configs/mae_ntu60-xview.py 4
 
 Not run here yet: no result is claimed.
 """

@@ -1,6 +1,6 @@
 """MAE baseline, NW-UCLA cross-view, paper size.
 
-    tools/dist_train.sh configs/mae_nw-ucla.py 8
+    tools/dist_train.sh configs/mae_nw-ucla.py 1
 
 Not run here yet: no result is claimed.
 """

@@ -1,6 +1,6 @@
 """MAE baseline, PKU-MMD II cross-subject, paper size.
 
-    tools/dist_train.sh configs/mae_pku-mmd2.py 8
+    tools/dist_train.sh configs/mae_pku-mmd2.py 4
 
 Not run here yet: no result is claimed.
 """
@@ -12,4 +12,6 @@ _base_ = [
     './_base_/schedules/pretrain.py',
 ]
 
+# MAMP's decoder for this set.
+model = dict(decoder=dict(depth=5))
 train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))

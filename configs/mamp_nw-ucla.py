@@ -1,6 +1,6 @@
 """MAMP, NW-UCLA cross-view, paper size.
 
-    tools/dist_train.sh configs/mamp_nw-ucla.py 8
+    tools/dist_train.sh configs/mamp_nw-ucla.py 1
 
 Not run here yet: no result is claimed.
 """

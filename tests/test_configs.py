@@ -138,3 +138,29 @@ def test_mamp_ntu60_follows_the_published_recipe():
     assert cfg.param_scheduler[1].eta_min == 5e-4
     assert cfg.train_cfg.max_epochs == 400
     assert cfg.auto_scale_lr.base_batch_size == 4 * cfg.train_dataloader.batch_size
+
+
+@pytest.mark.parametrize(
+    ('name', 'tau', 'decoder_depth'),
+    [
+        ('ntu60', 0.8, 3),
+        ('ntu60-xview', 0.8, 3),
+        ('ntu120', 0.75, 5),
+        ('ntu120-xset', 0.75, 5),
+        ('pku-mmd1', 0.8, 5),
+        ('pku-mmd2', 0.8, 5),
+    ],
+)
+def test_mamp_differs_between_sets_as_published(name, tau, decoder_depth):
+    cfg = Config.fromfile(CONFIGS / f'mamp_{name}.py')
+    assert cfg.train_dataloader.dataset.pipeline[-2].tau == tau
+    assert cfg.model.decoder.depth == decoder_depth
+    assert cfg.model.backbone.encode_absent
+
+
+def test_small_sets_take_as_many_steps_as_nw_ucla():
+    clips = {'nw-ucla': 1020, 'utd-mhad': 431, 'msr-action3d': 292, 'sbu': 227}
+    for name, count in clips.items():
+        loader = Config.fromfile(CONFIGS / f'fdmae_{name}_small.py').train_dataloader
+        steps = count * loader.dataset.times // loader.batch_size
+        assert 157 <= steps <= 161, name

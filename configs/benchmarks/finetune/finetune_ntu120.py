@@ -1,6 +1,6 @@
 """Fine-tuning, NTU RGB+D 120 cross-subject.
 
-    tools/dist_train.sh configs/benchmarks/finetune/finetune_ntu120.py 8 \
+    tools/dist_train.sh configs/benchmarks/finetune/finetune_ntu120.py 4 \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

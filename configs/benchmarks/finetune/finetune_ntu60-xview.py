@@ -1,6 +1,6 @@
 """Fine-tuning, NTU RGB+D 60 cross-view.
 
-    tools/dist_train.sh configs/benchmarks/finetune/finetune_ntu60-xview.py 8 \
+    tools/dist_train.sh configs/benchmarks/finetune/finetune_ntu60-xview.py 4 \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

@@ -1,6 +1,6 @@
 """Fine-tuning, NTU RGB+D 60 cross-subject, bone stream.
 
-    tools/dist_train.sh configs/benchmarks/finetune/finetune_ntu60_bone.py 8 \
+    tools/dist_train.sh configs/benchmarks/finetune/finetune_ntu60_bone.py 4 \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

@@ -1,6 +1,6 @@
 """Fine-tuning, PKU-MMD I cross-subject.
 
-    tools/dist_train.sh configs/benchmarks/finetune/finetune_pku-mmd1.py 8 \
+    tools/dist_train.sh configs/benchmarks/finetune/finetune_pku-mmd1.py 4 \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

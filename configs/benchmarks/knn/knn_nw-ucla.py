@@ -1,6 +1,6 @@
 """1-NN on frozen features, NW-UCLA cross-view.
 
-tools/dist_test.sh configs/benchmarks/knn/knn_nw-ucla.py CHECKPOINT 8
+python tools/test.py configs/benchmarks/knn/knn_nw-ucla.py CHECKPOINT
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """Linear probe, NW-UCLA cross-view.
 
-    tools/dist_train.sh configs/benchmarks/linear/linear_nw-ucla.py 8 \
+    python tools/train.py configs/benchmarks/linear/linear_nw-ucla.py \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

@@ -1,6 +1,6 @@
 """Linear probe after pre-training on another set: NTU RGB+D 120 to PKU-MMD II.
 
-tools/dist_train.sh configs/benchmarks/transfer/linear_ntu120-to-pku-mmd2.py 4
+tools/dist_train.sh configs/benchmarks/transfer/linear_ntu120-to-pku-mmd2.py 8
 """
 
 _base_ = '../linear/linear_pku-mmd2.py'

@@ -1,0 +1,15 @@
+"""Fine-tuning after pre-training on another set: PKU-MMD I to PKU-MMD II.
+
+tools/dist_train.sh configs/benchmarks/transfer/finetune_pku-mmd1-to-pku-mmd2.py 4
+"""
+
+_base_ = '../finetune/finetune_pku-mmd2.py'
+
+protocol = 'transfer-finetune'
+model = dict(
+    backbone=dict(
+        init_cfg=dict(
+            checkpoint='work_dirs/fdmae_pku-mmd1/epoch_400.pth',
+        )
+    )
+)

@@ -1,0 +1,15 @@
+"""Linear probe after pre-training on another set: PKU-MMD I to PKU-MMD II.
+
+tools/dist_train.sh configs/benchmarks/transfer/linear_pku-mmd1-to-pku-mmd2.py 8
+"""
+
+_base_ = '../linear/linear_pku-mmd2.py'
+
+protocol = 'transfer-linear'
+model = dict(
+    backbone=dict(
+        init_cfg=dict(
+            checkpoint='work_dirs/fdmae_pku-mmd1/epoch_400.pth',
+        )
+    )
+)
