@@ -7,7 +7,7 @@ _base_ = [
     './_base_/default_runtime.py',
     './_base_/datasets/synthetic.py',
     './_base_/models/mae_small.py',
-    './_base_/schedules/pretrain_small.py',
+    './_base_/schedules/pretrain_synthetic.py',
 ]
 
 model = dict(
@@ -17,12 +17,3 @@ model = dict(
 train_dataloader = dict(
     dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
 )
-# A higher rate, smaller batches and 40 passes: the quickstart must end within six
-# minutes on two cores.
-optim_wrapper = dict(optimizer=dict(lr=3e-3))
-auto_scale_lr = dict(base_batch_size=32)
-train_cfg = dict(max_epochs=4)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, end=200, by_epoch=False),
-    dict(type='CosineAnnealingLR', end=4, T_max=4, convert_to_iter_based=True),
-]

@@ -1,62 +1,10 @@
-"""PKU-MMD I, cross-subject, clips of 120 frames, up to two persons.
+"""PKU-MMD I, cross-subject, loaders and views of NTU RGB+D 60."""
 
-Crop, resize and rotation are those of MAMP.
-
-`train_view` and `test_view` end at (K, M, T, V, C); a pre-training config adds masking
-to `train_view`.
-"""
-
-train_view = [
-    dict(type='AlignSkeleton', layout='nturgb+d', rotate='none'),
-    dict(
-        type='TemporalCropResize',
-        clip_len=120,
-        crop_range=(0.5, 1.0),
-        min_frames=64,
-    ),
-    dict(type='RandomRotate3D', theta=0.3),
-    dict(type='FormatGCNInput', num_person=2),
-]
-test_view = [
-    dict(type='AlignSkeleton', layout='nturgb+d', rotate='none'),
-    dict(
-        type='TemporalCropResize',
-        clip_len=120,
-        crop_range=(0.95, 0.95),
-        test_mode=True,
-    ),
-    dict(type='FormatGCNInput', num_person=2),
-]
-pack = [dict(type='PackActionInputs', meta_keys=('frame_dir',))]
+_base_ = './ntu60.py'
 
 num_classes = 51
-num_joints = 25
-source = dict(
-    type='SkeletonDataset', ann_file='data/pku_mmd1.pkl', num_joints=num_joints
-)
-train_dataloader = dict(
-    batch_size=32,
-    num_workers=8,
-    persistent_workers=False,
-    worker_init_fn=dict(type='torch_seeded_worker'),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    drop_last=True,
-    dataset=dict(**source, split='xsub_train', pipeline=[*train_view, *pack]),
-)
-eval_dataloader = dict(
-    batch_size=64,
-    num_workers=8,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        **source, split='xsub_val', pipeline=[*test_view, *pack], test_mode=True
-    ),
-)
-# The labelled clips of k-NN, as a test sees them.
-bank_dataloader = dict(
-    batch_size=64,
-    num_workers=8,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        **source, split='xsub_train', pipeline=[*test_view, *pack], test_mode=True
-    ),
-)
+ann_file = 'data/pku_mmd1.pkl'
+source = dict(ann_file=ann_file)
+train_dataloader = dict(dataset=dict(ann_file=ann_file))
+eval_dataloader = dict(dataset=dict(ann_file=ann_file))
+bank_dataloader = dict(dataset=dict(ann_file=ann_file))

@@ -1,75 +1,28 @@
 """UTD-MHAD, cross-subject (odd train, even test), clips of 32 frames.
 
-`train_view` and `test_view` end at (K, M, T, V, C); a pre-training config adds masking
-to `train_view`.
+Loaders, crop and rotation are those of NW-UCLA.
 """
 
-train_view = [
-    dict(
-        type='AlignSkeleton',
-        layout='kinect_v1_utd_mhad',
-        rotate='vertical',
-        center='clip',
-    ),
-    dict(
-        type='TemporalCropResize',
-        clip_len=32,
-        crop_range=(0.5, 1.0),
-        min_frames=16,
-    ),
-    dict(type='RandomRotate3D', theta=0.3),
-    dict(type='FormatGCNInput', num_person=1),
-]
-test_view = [
-    dict(
-        type='AlignSkeleton',
-        layout='kinect_v1_utd_mhad',
-        rotate='vertical',
-        center='clip',
-    ),
-    dict(
-        type='TemporalCropResize',
-        clip_len=32,
-        crop_range=(0.95, 0.95),
-        test_mode=True,
-    ),
-    dict(type='FormatGCNInput', num_person=1),
-]
-pack = [dict(type='PackActionInputs', meta_keys=('frame_dir',))]
+_base_ = './nw_ucla_small.py'
 
+align = dict(_base_.train_view[0], layout='kinect_v1_utd_mhad')
+train_view = [align, *_base_.train_view[1:]]
+test_view = [align, *_base_.test_view[1:]]
 num_classes = 27
 num_joints = 20
-source = dict(
-    type='SkeletonDataset', ann_file='data/utd_mhad.pkl', num_joints=num_joints
-)
+source = dict(ann_file='data/utd_mhad.pkl', num_joints=num_joints)
+# As many steps an epoch as ten passes over NW-UCLA.
 train_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    persistent_workers=False,
-    worker_init_fn=dict(type='torch_seeded_worker'),
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    drop_last=True,
-    # 24 passes an epoch: as many steps as ten passes over NW-UCLA.
     dataset=dict(
-        type='RepeatDataset',
         times=24,
-        dataset=dict(**source, split='xsub_train', pipeline=[*train_view, *pack]),
-    ),
+        dataset=dict(
+            **source, split='xsub_train', pipeline=[*train_view, *_base_.pack]
+        ),
+    )
 )
 eval_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        **source, split='xsub_val', pipeline=[*test_view, *pack], test_mode=True
-    ),
+    dataset=dict(**source, split='xsub_val', pipeline=[*test_view, *_base_.pack])
 )
-# The labelled clips of k-NN, as a test sees them.
 bank_dataloader = dict(
-    batch_size=64,
-    num_workers=0,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        **source, split='xsub_train', pipeline=[*test_view, *pack], test_mode=True
-    ),
+    dataset=dict(**source, split='xsub_train', pipeline=[*test_view, *_base_.pack])
 )
