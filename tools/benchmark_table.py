@@ -124,11 +124,10 @@ def tables(
     values: Values, published: list[dict], configs: dict[str, tuple[str, str]]
 ) -> dict[tuple[str, str], str]:
     """The tables of all data sets that have a figure, in Markdown."""
-    found = {}
+    found, run = {}, {name for name, _ in values}
     for key, title in TITLES.items():
         known = [p for p in published if (p['dataset'], p['split']) == key]
         if known or key in measured(values, configs):
-            run = {name for name, _ in values}
             ours = [
                 name
                 for name, where in configs.items()

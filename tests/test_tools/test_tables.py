@@ -178,8 +178,9 @@ def test_grid_leaves_records_and_goes_on_where_it_stopped(grid, tmp_path, capsys
 def test_grid_goes_on_after_a_run_that_failed(grid, tmp_path, capsys):
     assert grid('--methods', 'mae', 'fdmae') == 1
     err = capsys.readouterr().err
-    assert f'failed, see {tmp_path}/work/mae_tiny_s0/pretrain/log.txt' in err
-    assert 'Missing' in (tmp_path / 'work/mae_tiny_s0/pretrain/log.txt').read_text()
+    log = tmp_path / 'work' / 'mae_tiny_s0' / 'pretrain' / 'log.txt'
+    assert f'failed, see {log}' in err
+    assert 'Missing' in log.read_text()
     assert (tmp_path / 'results' / 'fdmae_tiny_s0_probe.json').exists()
 
 

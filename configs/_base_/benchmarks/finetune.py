@@ -1,18 +1,14 @@
 """Fine-tuning of MAMP: AdamW with layer decay 0.8, 100 epochs of which 5 warm up."""
 
+_base_ = './encoder.py'
+
 protocol = 'finetune'
 model = dict(
-    type='RecognizerGCN',
     backbone=dict(
-        type='SkeletonTransformer',
-        embed_dims=256,
-        depth=8,
-        num_heads=8,
-        clip_len=120,
         drop_path_rate=0.3,
         init_cfg=dict(type='Pretrained', prefix='backbone.'),
     ),
-    cls_head=dict(type='FinetuneHead', in_channels=256),
+    cls_head=dict(type='FinetuneHead'),
 )
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=3e-4, weight_decay=0.05),
@@ -32,7 +28,5 @@ param_scheduler = [
 ]
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=100, val_interval=10)
 auto_scale_lr = dict(enable=False, base_batch_size=128)
-val_evaluator = dict(type='AccReport')
-test_evaluator = val_evaluator
+val_evaluator = _base_.test_evaluator
 val_cfg = dict()
-test_cfg = dict()
