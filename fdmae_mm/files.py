@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are whole or not there, and those that come with the package."""
 
 import contextlib
 import os
@@ -27,3 +27,14 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def shipped(*parts: str) -> Path:
+    """A file or folder of the project: ``shipped('configs')``, ``shipped('tools')``.
+
+    A wheel carries them in ``.mim``, where MIM looks for them; otherwise they stand
+    beside the package.
+    """
+    package = Path(__file__).parent
+    carried = package / '.mim'
+    return (carried if carried.is_dir() else package.parent).joinpath(*parts)

@@ -1,4 +1,14 @@
 from .checkpoints import convert_checkpoint
 from .commands import fuse, probe, test, train
+from .loading import LoadedModel, find_config, load_model
 
-__all__ = ['convert_checkpoint', 'fuse', 'probe', 'test', 'train']
+__all__ = [
+    'LoadedModel',
+    'convert_checkpoint',
+    'find_config',
+    'fuse',
+    'load_model',
+    'probe',
+    'test',
+    'train',
+]

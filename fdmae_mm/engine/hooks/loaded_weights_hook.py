@@ -1,8 +1,32 @@
+import os
+
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from .ema_teacher_hook import unwrap
+
+
+def refuse_missing(missing: list[str], source: str | os.PathLike) -> None:
+    """Refuse a model some of whose weights its checkpoint does not have.
+
+    Args:
+        missing (list[str]): Names of weights.
+        source (path-like): The checkpoint, for the message.
+
+    Raises:
+        RuntimeError: There are some.
+    """
+    if missing:
+        some = ', '.join(missing[:4])
+        more = ', ...' if len(missing) > 4 else ''
+        raise RuntimeError(
+            f'{source} has no weights for {some}{more} ({len(missing)} in all): a '
+            'prediction would be a random number. A pre-training checkpoint has no '
+            'trained head: train one with a config of configs/benchmarks/linear or '
+            'finetune (--cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT), '
+            'or test it as it is with configs/benchmarks/knn.'
+        )
 
 
 @HOOKS.register_module()
@@ -21,7 +45,7 @@ class LoadedWeightsHook(Hook):
         """Note which weights of the model the checkpoint lacks."""
         loaded = checkpoint.get('state_dict', checkpoint)
         self._missing = [n for n in unwrap(runner).state_dict() if n not in loaded]
-        self._source = str(runner._load_from)
+        self._source = runner._load_from
 
     def before_train(self, runner: Runner) -> None:
         """What is trained need not have been loaded."""
@@ -29,21 +53,8 @@ class LoadedWeightsHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         """Raise if weights are missing."""
-        self._check()
+        refuse_missing(self._missing, self._source)
 
     def before_val(self, runner: Runner) -> None:
         """Raise if weights are missing."""
-        self._check()
-
-    def _check(self) -> None:
-        if self._missing:
-            some = ', '.join(self._missing[:4])
-            more = ', ...' if len(self._missing) > 4 else ''
-            raise RuntimeError(
-                f'{self._source} has no weights for {some}{more} '
-                f'({len(self._missing)} in all): a test would print a random number. '
-                f'A pre-training checkpoint has no trained head: train one with a '
-                f'config of configs/benchmarks/linear or finetune (--cfg-options '
-                f'model.backbone.init_cfg.checkpoint=CHECKPOINT), or test it as it is '
-                f'with configs/benchmarks/knn.'
-            )
+        refuse_missing(self._missing, self._source)

@@ -1,0 +1,139 @@
+"""A trained model, and what its input must look like, from a config and weights."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from mmaction.models.recognizers import BaseRecognizer
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
+from mmengine.runner import CheckpointLoader, Runner
+
+from ..datasets.layouts import SkeletonLayout
+from ..engine.hooks.feature_bank_hook import fill_bank
+from ..engine.hooks.loaded_weights_hook import refuse_missing
+from ..files import shipped
+from ..models.heads import KNNHead
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model with its weights, in eval mode, and the way to its input.
+
+    Args:
+        cfg: The complete config.
+        model: A classifier, or a pre-training model, which has features alone.
+        pipeline: Test view: annotation of a clip -> ``inputs`` (K, M, T, V, C) and
+            ``data_samples``, without a mask.
+        source_layout: Layout of the joints that the pipeline takes, None where no
+            transform names one.
+        layout: Layout of the joints that the model takes, which is another one where
+            the pipeline maps.
+        classes: Names of the classes, None where the weights do not tell.
+    """
+
+    cfg: Config
+    model: BaseRecognizer
+    pipeline: Compose
+    source_layout: SkeletonLayout | None
+    layout: SkeletonLayout | None
+    classes: tuple[str, ...] | None
+
+
+def load_model(
+    config: str | os.PathLike | Config,
+    weights: str | os.PathLike,
+    device: str | torch.device | None = None,
+    cfg_options: dict | None = None,
+) -> LoadedModel:
+    """Builds the model of a config and gives it the weights of a checkpoint.
+
+    A k-NN config gets its bank of labelled clips too, from its annotation file.
+
+    Args:
+        config: A config, its path, or the bare name of a config of this package.
+        weights: A checkpoint that this config, or the pre-training of its backbone,
+            has left.
+        device: Where the model goes; by default a GPU if there is one.
+        cfg_options: Settings to override, ``{'model.cls_head.k': 5}``.
+
+    Raises:
+        FileNotFoundError: There is no such config or checkpoint.
+        RuntimeError: The checkpoint lacks weights of the model.
+        ValueError: The config names no test pipeline, or weights have another shape.
+    """
+    if not isinstance(config, Config):
+        config = Config.fromfile(find_config(config))
+    if cfg_options:
+        config.merge_from_dict(cfg_options)
+    if 'eval_dataloader' not in config:
+        raise ValueError(
+            f'{config.filename} has no eval_dataloader, whose pipeline makes the input '
+            'of the model. The configs of configs/_base_/datasets set one.'
+        )
+    init_default_scope(config.get('default_scope', 'mmaction'))
+    model = MODELS.build(config.model)
+    checkpoint = CheckpointLoader.load_checkpoint(os.fspath(weights), 'cpu')
+    result = model.load_state_dict(
+        checkpoint.get('state_dict', checkpoint), strict=False
+    )
+    refuse_missing(result.missing_keys, weights)
+    model.to(device or get_device()).eval()
+    pipeline = Compose(config.eval_dataloader.dataset.pipeline)
+    meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
+    if isinstance(getattr(model, 'cls_head', None), KNNHead):
+        bank = Runner.build_dataloader(config.bank_dataloader, seed=0)
+        fill_bank(model, bank)
+        meta = bank.dataset.metainfo
+    source_layout, layout = _layouts(pipeline)
+    classes = meta.get('classes')
+    classes = None if classes is None else tuple(classes)
+    return LoadedModel(config, model, pipeline, source_layout, layout, classes)
+
+
+def find_config(config: str | os.PathLike) -> Path:
+    """The config file of this path, or of this bare name among those of the package.
+
+    Raises:
+        FileNotFoundError: There is none. The message names what comes close.
+    """
+    path = Path(config)
+    if path.is_file():
+        return path
+    configs = {
+        file.stem: file
+        for file in shipped('configs').rglob('*.py')
+        if '_base_' not in file.parts
+    }
+    name = path.name.removesuffix('.py')
+    if len(path.parts) == 1 and name in configs:
+        return configs[name]
+    close = difflib.get_close_matches(name, configs, n=3)
+    hint = f' Did you mean {" or ".join(close)}?' if close else ''
+    raise FileNotFoundError(
+        f'There is no config {config}, neither as a file nor by name in '
+        f'{shipped("configs")}.{hint}'
+    )
+
+
+def _layouts(
+    pipeline: Compose,
+) -> tuple[SkeletonLayout | None, SkeletonLayout | None]:
+    """Layouts that the first transform takes in and the last one gives out."""
+    taken, given = [], []
+    for transform in pipeline.transforms:
+        layout = getattr(transform, 'layout', None)
+        taken.append(getattr(transform, 'source', layout))
+        given.append(getattr(transform, 'target', layout))
+    taken, given = (
+        [layout for layout in layouts if isinstance(layout, SkeletonLayout)]
+        for layouts in (taken, given)
+    )
+    return (taken[0], given[-1]) if taken else (None, None)
