@@ -5,16 +5,8 @@
 Not run here yet: no result is claimed.
 """
 
-_base_ = [
-    './_base_/default_runtime.py',
-    './_base_/datasets/ntu120_xset.py',
-    './_base_/models/fdmae.py',
-    './_base_/schedules/pretrain.py',
-]
+_base_ = './fdmae_ntu120.py'
 
-# The published temperature for this set.
-motion_masking = dict(_base_.masking[0], tau=0.75)
-train_dataloader = dict(
-    dataset=dict(pipeline=[*_base_.train_view, motion_masking, *_base_.masking[1:]])
-)
-auto_scale_lr = dict(base_batch_size=256)
+train_dataloader = dict(dataset=dict(split='xset_train'))
+eval_dataloader = dict(dataset=dict(split='xset_val'))
+bank_dataloader = dict(dataset=dict(split='xset_train'))

@@ -5,12 +5,8 @@
 Not run here yet: no result is claimed.
 """
 
-_base_ = [
-    './_base_/default_runtime.py',
-    './_base_/datasets/ntu60_xview.py',
-    './_base_/models/fdmae.py',
-    './_base_/schedules/pretrain.py',
-]
+_base_ = './fdmae_ntu60.py'
 
-train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
-auto_scale_lr = dict(base_batch_size=256)
+train_dataloader = dict(dataset=dict(split='xview_train'))
+eval_dataloader = dict(dataset=dict(split='xview_val'))
+bank_dataloader = dict(dataset=dict(split='xview_train'))

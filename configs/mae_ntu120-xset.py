@@ -5,13 +5,8 @@
 Not run here yet: no result is claimed.
 """
 
-_base_ = [
-    './_base_/default_runtime.py',
-    './_base_/datasets/ntu120_xset.py',
-    './_base_/models/mae.py',
-    './_base_/schedules/pretrain.py',
-]
+_base_ = './mae_ntu120.py'
 
-# MAMP's decoder for this set.
-model = dict(decoder=dict(depth=5))
-train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
+train_dataloader = dict(dataset=dict(split='xset_train'))
+eval_dataloader = dict(dataset=dict(split='xset_val'))
+bank_dataloader = dict(dataset=dict(split='xset_train'))

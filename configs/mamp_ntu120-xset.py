@@ -5,18 +5,8 @@
 Not run here yet: no result is claimed.
 """
 
-_base_ = [
-    './_base_/default_runtime.py',
-    './_base_/datasets/ntu120_xset.py',
-    './_base_/models/mamp.py',
-    './_base_/schedules/pretrain.py',
-]
+_base_ = './mamp_ntu120.py'
 
-# As published: an absent second person is encoded and reconstructed like any other.
-# The decoder of this set has 5 blocks.
-model = dict(backbone=dict(encode_absent=True), decoder=dict(depth=5))
-# The published temperature for this set.
-motion_masking = dict(_base_.masking[0], tau=0.75)
-train_dataloader = dict(
-    dataset=dict(pipeline=[*_base_.train_view, motion_masking, *_base_.masking[1:]])
-)
+train_dataloader = dict(dataset=dict(split='xset_train'))
+eval_dataloader = dict(dataset=dict(split='xset_val'))
+bank_dataloader = dict(dataset=dict(split='xset_train'))

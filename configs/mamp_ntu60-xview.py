@@ -5,13 +5,8 @@
 Not run here yet: no result is claimed.
 """
 
-_base_ = [
-    './_base_/default_runtime.py',
-    './_base_/datasets/ntu60_xview.py',
-    './_base_/models/mamp.py',
-    './_base_/schedules/pretrain.py',
-]
+_base_ = './mamp_ntu60.py'
 
-# As published: an absent second person is encoded and reconstructed like any other.
-model = dict(backbone=dict(encode_absent=True))
-train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
+train_dataloader = dict(dataset=dict(split='xview_train'))
+eval_dataloader = dict(dataset=dict(split='xview_val'))
+bank_dataloader = dict(dataset=dict(split='xview_train'))

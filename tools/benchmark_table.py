@@ -21,6 +21,7 @@ from pathlib import Path
 import yaml
 from mmengine.config import Config
 
+from fdmae_mm.datasets.skeleton_dataset import unrepeated
 from fdmae_mm.evaluation.records import read_record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0, or 1 where ``--check`` found a difference.
     """
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__.replace('python tools/benchmark_table.py', '%(prog)s'),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--check', action='store_true', help='change nothing')
     args = parser.parse_args(argv)
@@ -102,8 +104,7 @@ def pretraining_configs() -> dict[str, tuple[str, str]]:
     """Data set and split of every pre-training config, by its name."""
     found = {}
     for path in sorted(CONFIGS.glob('*.py')):
-        dataset = Config.fromfile(path).train_dataloader.dataset
-        dataset = dataset.get('dataset', dataset)
+        dataset = unrepeated(Config.fromfile(path).train_dataloader.dataset)
         found[path.stem] = (Path(dataset.ann_file).stem, family(dataset.split))
     return found
 

@@ -32,6 +32,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import find_latest_checkpoint
 
+from fdmae_mm.datasets.skeleton_dataset import unrepeated
 from fdmae_mm.evaluation.records import read_record, write_record
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,7 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__.replace('python tools/grid.py', '%(prog)s'),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--methods', nargs='+', required=True)
     parser.add_argument('--datasets', nargs='+', required=True)
@@ -218,10 +220,9 @@ def split_options(cfg: Config, split: str | None) -> list[str]:
     for loader in cfg if split else ():
         if not loader.endswith('_dataloader') or cfg[loader] is None:
             continue
-        key, dataset = f'{loader}.dataset', cfg[loader].dataset
-        if 'dataset' in dataset:
-            key, dataset = f'{key}.dataset', dataset.dataset
-        part = dataset.split.rpartition('_')[2]
+        dataset = cfg[loader].dataset
+        key = f'{loader}.dataset' + ('.dataset' if 'dataset' in dataset else '')
+        part = unrepeated(dataset).split.rpartition('_')[2]
         options.append(f'{key}.split={split}_{part}')
     return options
 

@@ -21,7 +21,11 @@ from fdmae_mm.datasets.annotation import save_annotation
 from fdmae_mm.datasets.converters import NWUCLAConverter, convert, summarize
 from fdmae_mm.datasets.layouts import get_layout
 from fdmae_mm.datasets.synthetic import make_synthetic
-from fdmae_mm.evaluation import nearest_neighbor_accuracy, probe_encoder
+from fdmae_mm.evaluation import (
+    extract_features,
+    nearest_neighbor_accuracy,
+    probe_features,
+)
 from fdmae_mm.models import SkeletonMAE
 from fdmae_mm.visualization import draw_reconstruction
 
@@ -39,7 +43,10 @@ ROWS = {
 
 def main() -> None:
     """Run the quickstart; write ``result.json`` and a picture."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.replace('python tools/quickstart.py', '%(prog)s'),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument('--data', help='NW-UCLA: nw_ucla.tar.gz or its unpacked folder')
     parser.add_argument('--work-dir', default='work_dirs/quickstart')
     parser.add_argument('--seed', type=int, default=0)
@@ -125,7 +132,9 @@ def probe(
     name: str, model: SkeletonMAE, train: list[dict], test: list[dict]
 ) -> dict[str, float]:
     """1-NN and linear accuracy of an encoder's features."""
-    accuracies = probe_encoder(model, train, test)
+    accuracies = probe_features(
+        extract_features(model, train), extract_features(model, test)
+    )
     return {f'{name}_{key}': accuracies[key] for key in ('1nn', 'linear')}
 
 

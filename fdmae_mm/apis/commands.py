@@ -4,6 +4,7 @@ import argparse
 import copy
 import json
 import os
+import textwrap
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,19 +17,27 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 
+from ..datasets.skeleton_dataset import unrepeated
 from ..evaluation import (
     extract_features,
+    extract_views,
     few_shot_accuracy,
     fuse_scores,
-    probe_encoder,
+    probe_features,
     read_scores,
 )
 from ..evaluation.records import make_record, write_record
+from .loading import find_config
 
 
 def train(argv: Sequence[str] | None = None) -> None:
     """Train what a config describes; see ``tools/train.py --help``."""
-    parser = _parser('Pre-train, probe or fine-tune a model by its config.')
+    parser = _parser(
+        'Pre-train, probe or fine-tune a model by its config.',
+        '%(prog)s fdmae_nw-ucla_small',
+        '%(prog)s finetune_nw-ucla_small --cfg-options \\\n'
+        '    model.backbone.init_cfg.checkpoint=CHECKPOINT',
+    )
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -67,7 +76,11 @@ def train(argv: Sequence[str] | None = None) -> None:
 
 def test(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Test a checkpoint; see ``tools/test.py --help``."""
-    parser = _parser('Test a checkpoint with a config of configs/benchmarks.')
+    parser = _parser(
+        'Test a checkpoint with a config of configs/benchmarks.',
+        '%(prog)s knn_nw-ucla_small PRETRAINED',
+        '%(prog)s finetune_nw-ucla_small FINETUNED --dump joint.pkl',
+    )
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--dump', help='write the predictions to this .pkl file')
     args = parser.parse_args(argv)
@@ -97,14 +110,18 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
 
 def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Probe a pre-trained encoder in seconds; see ``tools/probe.py --help``."""
-    parser = _parser('Neighbours, retrieval and linear probe on cached features.')
+    parser = _parser(
+        'Neighbours, retrieval and linear probe on cached features.',
+        '%(prog)s linear_nw-ucla_small CHECKPOINT',
+        '%(prog)s linear_nw-ucla_small CHECKPOINT --few-shot 5 1 --classes 5 6 7 8 9',
+    )
     parser.add_argument('checkpoint', help='pre-training checkpoint')
     parser.add_argument(
         '--views',
         type=int,
-        default=1,
-        help='views of each training clip for the linear probe; more than 1 are drawn '
-        'by the pipeline of train_dataloader, 1 is the view of a test (default)',
+        default=10,
+        help='views of each training clip for the linear probe, 10 by default; more '
+        'than 1 are drawn by the pipeline of train_dataloader, 1 is the view of a test',
     )
     parser.add_argument(
         '--few-shot',
@@ -135,28 +152,28 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     if args.views > 1 and cfg.get('train_dataloader') is None:
         raise ValueError(
             f'{args.config} has no train_dataloader for --views {args.views}. Take one '
-            'of configs/benchmarks/linear.'
+            'of configs/benchmarks/linear, or --views 1.'
         )
     init_default_scope(cfg.default_scope)
     seed = cfg.randomness.seed
     model = MODELS.build(cfg.model)
     model.init_weights()
     model.to(get_device())
-    bank, test = (
-        Runner.build_dataloader(cfg[name], seed=seed)
+    bank, queries = (
+        extract_features(model, Runner.build_dataloader(cfg[name], seed=seed))
         for name in ('bank_dataloader', 'eval_dataloader')
     )
-    augmented = []
+    training = None
     if args.views > 1:
         set_random_seed(seed)
         one_pass = Runner.build_dataloader(_one_pass(cfg.train_dataloader), seed=seed)
-        augmented = [one_pass] * args.views
-    result = probe_encoder(model, bank, test, seed, augmented)
+        training = extract_views(model, one_pass, args.views)
+    result = probe_features(bank, queries, training, seed)
     if args.few_shot:
         ways, shots = args.few_shot
         name = f'{ways}way_{shots}shot'
         result[name], result[f'{name}_ci95'] = few_shot_accuracy(
-            *extract_features(model, test),
+            *queries,
             ways,
             shots,
             queries=args.queries,
@@ -176,8 +193,10 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
 def fuse(argv: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
     """Fuse the scores of streams; see ``tools/analysis/fuse_scores.py --help``."""
     parser = argparse.ArgumentParser(
-        description='Accuracy in %% of the scores that `tools/test.py --dump` wrote, '
-        'and of their weighted sum.'
+        description='Accuracy in % of the scores that test --dump wrote, and of their '
+        'weighted sum.',
+        epilog=_examples('%(prog)s joint.pkl bone.pkl motion.pkl --coefficients 2 1 1'),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('scores', nargs='+', help='.pkl files, one a stream')
     parser.add_argument(
@@ -222,16 +241,19 @@ def _accuracies(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 def _one_pass(dataloader: ConfigDict) -> ConfigDict:
     """A loader of training, changed to give each clip once, in order."""
     dataloader = copy.deepcopy(dataloader)
-    while dataloader.dataset.type == 'RepeatDataset':
-        dataloader.dataset = dataloader.dataset.dataset
+    dataloader.dataset = unrepeated(dataloader.dataset)
     dataloader.sampler = dict(type='DefaultSampler', shuffle=False)
     dataloader.drop_last = False
     return dataloader
 
 
-def _parser(description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument('config', help='config file')
+def _parser(description: str, *examples: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog=_examples(*examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='config file, or the name of a shipped one')
     parser.add_argument('--work-dir', help='where logs and checkpoints go')
     parser.add_argument(
         '--cfg-options',
@@ -251,9 +273,13 @@ def _parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def _examples(*lines: str) -> str:
+    return 'examples:\n' + textwrap.indent('\n'.join(lines), '  ')
+
+
 def _load_config(args: argparse.Namespace) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
+    cfg = Config.fromfile(find_config(args.config))
     cfg.launcher = args.launcher
     if args.work_dir:
         cfg.work_dir = args.work_dir

@@ -21,6 +21,11 @@ def _listed(names: Sequence[str], shown: int = 5) -> str:
     return ', '.join(map(str, names[:shown])) + more
 
 
+def unrepeated(dataset: dict) -> dict:
+    """The config of a dataset itself, where it may stand in a RepeatDataset."""
+    return dataset.get('dataset', dataset)
+
+
 @DATASETS.register_module()
 class SkeletonDataset(PoseDataset):
     """Skeleton clips from an annotation file, checked before training begins.

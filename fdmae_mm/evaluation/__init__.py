@@ -6,19 +6,25 @@ from .neighbors import (
     nearest_neighbor_accuracy,
     retrieval_map,
 )
-from .probes import extract_features, linear_probe_accuracy, probe_encoder
+from .probes import (
+    extract_features,
+    extract_views,
+    linear_probe_accuracy,
+    probe_features,
+)
 
 __all__ = [
     'AccReport',
     'Scores',
     'accuracy_interval',
     'extract_features',
+    'extract_views',
     'few_shot_accuracy',
     'fuse_scores',
     'knn_accuracy',
     'linear_probe_accuracy',
     'nearest_neighbor_accuracy',
-    'probe_encoder',
+    'probe_features',
     'read_scores',
     'retrieval_map',
 ]

@@ -1,6 +1,6 @@
 """Probes on features that are computed once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -37,48 +37,58 @@ def extract_features(
     return torch.cat(features), torch.cat(labels)
 
 
-def probe_encoder(
-    model: BaseRecognizer,
-    train: Iterable[dict],
-    test: Iterable[dict],
-    seed: int = 0,
-    augmented: Sequence[Iterable[dict]] = (),
-) -> dict[str, float]:
-    """Neighbour, retrieval and linear figures, in %, of features computed once.
+def extract_views(
+    model: BaseRecognizer, batches: Iterable[dict], views: int
+) -> tuple[Tensor, Tensor]:
+    """Features of several augmented views of every clip.
 
     Args:
         model (BaseRecognizer): Any recognizer with a SkeletonTransformer.
-        train (Iterable[dict]): Labelled clips, with a pipeline of a test.
-        test (Iterable[dict]): Clips to classify.
-        seed (int): Of the linear probe.
-        augmented (Sequence[Iterable[dict]]): Passes over the labelled clips, always in
-            the same order, with a pipeline of training. The linear probe is trained on
-            these views in place of ``train``; a loader may stand for several passes.
+        batches (Iterable[dict]): A data loader with a pipeline of training, which has
+            its clips in the same order in every pass.
+        views (int): K, passes.
 
     Returns:
-        dict[str, float]: ``'1nn'``, ``'knn20'`` (20 neighbours, or all where there are
-        fewer), ``'map'`` (retrieval of ``train`` by ``test``) and ``'linear'``.
+        tuple[Tensor, Tensor]: Features (K, S, D) and labels (S,).
 
     Raises:
         ValueError: Passes have their clips in different orders.
     """
-    bank, queries = extract_features(model, train), extract_features(model, test)
-    training = bank
-    if augmented:
-        views, labels = zip(
-            *(extract_features(model, view) for view in augmented), strict=True
+    passes = [extract_features(model, batches) for _ in range(views)]
+    features, labels = zip(*passes, strict=True)
+    if not all(torch.equal(labels[0], other) for other in labels[1:]):
+        raise ValueError(
+            'Passes over the training clips have them in different orders: their '
+            'loader must not shuffle.'
         )
-        if not all(torch.equal(labels[0], other) for other in labels[1:]):
-            raise ValueError(
-                'The augmented passes have their clips in different orders: their '
-                'loader must not shuffle.'
-            )
-        training = torch.stack(views), labels[0]
+    return torch.stack(features), labels[0]
+
+
+def probe_features(
+    bank: tuple[Tensor, Tensor],
+    queries: tuple[Tensor, Tensor],
+    training: tuple[Tensor, Tensor] | None = None,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Neighbour, retrieval and linear figures, in %, of features computed once.
+
+    Args:
+        bank (tuple[Tensor, Tensor]): Features (S, D) and labels (S,) of the labelled
+            clips, as a test sees them.
+        queries (tuple[Tensor, Tensor]): Those of the clips to classify.
+        training (tuple[Tensor, Tensor], optional): What the linear probe is trained on
+            in place of ``bank``, as :func:`extract_views` gives it.
+        seed (int): Of the linear probe.
+
+    Returns:
+        dict[str, float]: ``'1nn'``, ``'knn20'`` (20 neighbours, or all where there are
+        fewer), ``'map'`` (retrieval of ``bank`` by ``queries``) and ``'linear'``.
+    """
     return {
         '1nn': nearest_neighbor_accuracy(*bank, *queries),
         'knn20': knn_accuracy(*bank, *queries, k=min(20, len(bank[0]))),
         'map': retrieval_map(*bank, *queries),
-        'linear': linear_probe_accuracy(*training, *queries, seed),
+        'linear': linear_probe_accuracy(*(training or bank), *queries, seed),
     }
 
 

@@ -17,6 +17,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 
+from ..datasets.skeleton_dataset import unrepeated
 from ..files import written_whole
 from ..version import __version__
 
@@ -61,8 +62,7 @@ def make_record(
     """
     protocol = cfg.get('protocol', 'pretrain')
     loader = 'train_dataloader' if protocol == 'pretrain' else 'eval_dataloader'
-    dataset = cfg.get(loader, {}).get('dataset', {})
-    dataset = dataset.get('dataset', dataset)
+    dataset = unrepeated(cfg.get(loader, {}).get('dataset', {}))
     return dict(
         config=Path(cfg.filename).stem if cfg.filename else None,
         protocol=protocol,
@@ -73,6 +73,13 @@ def make_record(
         metrics={name: round(float(value), 3) for name, value in metrics.items()},
         epochs=epochs,
         seconds=round(seconds),
+        **measured_on(),
+    )
+
+
+def measured_on() -> dict:
+    """Device, versions, revision and date of what is measured now."""
+    return dict(
         device=_device(),
         versions=dict(
             fdmae_mm=__version__,

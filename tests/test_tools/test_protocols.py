@@ -20,7 +20,12 @@ from torch.utils.data import Dataset
 
 from fdmae_mm.apis import commands
 from fdmae_mm.datasets.annotation import load_annotation
-from fdmae_mm.evaluation import linear_probe_accuracy, probe_encoder, read_scores
+from fdmae_mm.evaluation import (
+    extract_views,
+    linear_probe_accuracy,
+    probes,
+    read_scores,
+)
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 LINEAR = 'benchmarks/linear/linear_synthetic.py'
@@ -59,14 +64,15 @@ def checkpoint(linear, tmp_path):
 
 @pytest.fixture
 def given(monkeypatch):
-    """What the command hands to probe_encoder, which then runs."""
-    calls = []
+    """What the command extracts features of: of test views, and of augmented ones."""
+    calls = dict(extract_features=[], extract_views=[])
+    for name, arguments in calls.items():
 
-    def spy(*args):
-        calls.append(args)
-        return probe_encoder(*args)
+        def spy(*args, name=name, arguments=arguments):
+            arguments.append(args)
+            return getattr(probes, name)(*args)
 
-    monkeypatch.setattr(commands, 'probe_encoder', spy)
+        monkeypatch.setattr(commands, name, spy)
     return calls
 
 
@@ -79,15 +85,17 @@ def test_probe_prints_what_it_returns(linear, checkpoint, capsys):
 
 def test_views_are_passes_of_the_training_pipeline(linear, checkpoint, given):
     path = checkpoint('a.pth')
-    alone = commands.probe([linear, path])
+    alone = commands.probe([linear, path, '--views', '1'])
+    assert not given['extract_views']
     result = commands.probe([linear, path, '--views', '3'])
     assert commands.probe([linear, path, '--views', '3']) == result
     for key in ('1nn', 'knn20', 'map'):  # of the test views, as before
         assert result[key] == alone[key]
-    (*_, none), (_, bank, _, _, augmented), _ = given
-    assert len(none) == 0 and len(augmented) == 3
+    (_, augmented, views), _ = given['extract_views']
+    _, bank = given['extract_features'][0]
+    assert views == 3
     names, inputs = [], []
-    for loader in (bank, *augmented):
+    for loader in (bank, *[augmented] * views):
         batches = list(loader)
         names.append([s.frame_dir for b in batches for s in b['data_samples']])
         inputs.append(torch.stack([x for b in batches for x in b['inputs']]))
@@ -103,14 +111,19 @@ def test_views_need_a_training_pipeline(tiny_config, checkpoint):
         commands.probe([tiny_config(KNN), path, '--views', '5'])
 
 
-def test_shuffled_views_are_refused(linear, checkpoint):
+def test_passes_in_different_orders_are_refused(linear):
     cfg = Config.fromfile(linear)
+    cfg.bank_dataloader.batch_size = 15
     init_default_scope('mmaction')
-    bank = Runner.build_dataloader(cfg.bank_dataloader, seed=0)
-    cfg.bank_dataloader.sampler.shuffle = True
-    shuffled = Runner.build_dataloader(cfg.bank_dataloader, seed=0)
+    batches = list(Runner.build_dataloader(cfg.bank_dataloader, seed=0))
+
+    class Shuffled:
+        def __iter__(self):
+            batches.reverse()
+            return iter(batches)
+
     with pytest.raises(ValueError, match='must not shuffle'):
-        probe_encoder(MODELS.build(cfg.model), bank, bank, 0, [bank, shuffled])
+        extract_views(MODELS.build(cfg.model), Shuffled(), 2)
 
 
 def test_few_shot_of_given_classes(linear, checkpoint):
@@ -141,7 +154,8 @@ def test_cfg_options_have_the_last_word_in_probe(linear, checkpoint, given):
     option = f'model.backbone.init_cfg.checkpoint={other}'
     commands.probe([linear, first, '--cfg-options', option])
     table = torch.load(other)['state_dict']['backbone.joint_table']
-    assert torch.equal(given[0][0].backbone.joint_table.cpu(), table)
+    for model, *_ in given['extract_features'] + given['extract_views']:
+        assert torch.equal(model.backbone.joint_table.cpu(), table)
 
 
 def test_cfg_options_have_the_last_word_in_train_and_test(tiny_config, monkeypatch):
@@ -201,6 +215,7 @@ def test_scores_of_several_clips_are_averaged(linear, sampling, average_clips):
         pipeline=[*CLIPS[sampling], *cfg.eval_dataloader.dataset.pipeline[-2:]],
     )
     cfg.model.cls_head.average_clips = average_clips
+    torch.manual_seed(0)
     model = MODELS.build(cfg.model).eval()
     nn.init.normal_(model.cls_head.fc.weight)
     (batch,) = Runner.build_dataloader(cfg.eval_dataloader, seed=0)

@@ -80,12 +80,15 @@ class BaseConverter(ABC):
         """
         raise NotImplementedError
 
+    def prepare(self, paths: Sequence[PurePosixPath]) -> None:  # noqa: B027
+        """Sees the paths of all samples, after the side files, before any is read."""
+
     @abstractmethod
     def parse(self, path: PurePosixPath, file: BinaryIO) -> Iterable[dict | LeftOut]:
         """Reads the samples of one file.
 
-        It depends on its arguments and on the side files alone, because it may run in
-        another process.
+        It depends on its arguments, the side files and :meth:`prepare` alone, because
+        it may run in another process.
 
         Args:
             path: Path of the file, relative to the source.
@@ -149,16 +152,10 @@ def _files(source: Path) -> Iterator[list[tuple[PurePosixPath, Callable]]]:
         ) from e
 
 
-def _parse(
-    converter: BaseConverter, path: PurePosixPath, content: bytes
-) -> list[dict | LeftOut] | BadFileError:
-    """Reads and checks one file; a bad one is a value here, so that a pool goes on."""
-    return _read(converter, path, partial(io.BytesIO, content))
-
-
 def _read(
     converter: BaseConverter, path: PurePosixPath, open_file: Callable[[], BinaryIO]
 ) -> list[dict | LeftOut] | BadFileError:
+    """Reads and checks one file; a bad one is a value here, so that a pool goes on."""
     try:
         with open_file() as file:
             samples = list(converter.parse(path, file))
@@ -168,6 +165,21 @@ def _read(
     except (BadFileError, OSError) as error:
         return BadFileError(str(error))
     return samples
+
+
+# Of a worker process. A converter may hold large side files: it is sent once.
+_converter: BaseConverter
+
+
+def _start_worker(converter: BaseConverter) -> None:
+    global _converter
+    _converter = converter
+
+
+def _read_in_worker(
+    path: PurePosixPath, content: bytes
+) -> list[dict | LeftOut] | BadFileError:
+    return _read(_converter, path, partial(io.BytesIO, content))
 
 
 def _check(annotation: dict) -> None:
@@ -192,14 +204,16 @@ def _parse_all(
         return
     # Not pool.map, which would read every file into memory at once.
     pending = deque()
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(
+        workers, initializer=_start_worker, initargs=(converter,)
+    ) as pool:
         for path, open_file in files:
             if len(pending) >= 8 * workers:
                 done, future = pending.popleft()
                 yield done, future.result()
             with open_file() as file:
                 content = file.read()
-            pending.append((path, pool.submit(_parse, converter, path, content)))
+            pending.append((path, pool.submit(_read_in_worker, path, content)))
         for done, future in pending:
             yield done, future.result()
 
@@ -242,6 +256,7 @@ def convert(
         files = [(path, read) for path, read in found if converter.accepts(path)]
         if not files:
             raise ValueError(f'{source} holds no {converter.files}.')
+        converter.prepare([path for path, _ in files])
         bar = ProgressBar(len(files), file=sys.stderr)
         for path, parsed in _parse_all(converter, files, workers):
             if not isinstance(parsed, BadFileError):

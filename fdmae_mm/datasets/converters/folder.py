@@ -8,6 +8,7 @@ import json
 from abc import abstractmethod
 from argparse import ArgumentParser
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -114,7 +115,7 @@ class LabelledConverter(BaseConverter):
 
     @property
     def classes(self) -> list[str]:
-        """Class names, known when the side files are read."""
+        """Class names, known when all paths are."""
         if all(label.isdecimal() for label in self._labels):
             return sorted(self._labels, key=lambda label: (int(label), label))
         return sorted(self._labels)
@@ -124,20 +125,15 @@ class LabelledConverter(BaseConverter):
         return path.suffix.lower() in self.suffixes and path.name != _TABLE
 
     def is_side_file(self, path: PurePosixPath) -> bool:
-        """The table, and every sample, because its path says something too."""
-        return path.name == _TABLE or self.accepts(path)
+        """Whether the file is the table."""
+        return path.name == _TABLE
 
     def read_side_file(self, path: PurePosixPath, file: BinaryIO) -> None:
-        """Reads the table, or keeps the path of a sample.
+        """Reads the table.
 
         Raises:
             BadFileError: The table cannot be used.
         """
-        if path.name != _TABLE:
-            self._names.add(self.name_of(path))
-            if self._table is None and path.parent.name:
-                self._labels.add(path.parent.name)
-            return
         if self._table is not None:
             raise BadFileError(f'{self._table} and {path}: there must be one table.')
         self._table = path
@@ -164,7 +160,14 @@ class LabelledConverter(BaseConverter):
             if name in self._rows:
                 raise BadFileError(f'{where} lists {name} a second time')
             self._rows[name] = row
-        self._labels = {row['label'] for row in self._rows.values()}
+
+    def prepare(self, paths: Sequence[PurePosixPath]) -> None:
+        """Collects the names of the samples and of their classes."""
+        self._names = {self.name_of(path) for path in paths}
+        if self._table is None:
+            self._labels = {path.parent.name for path in paths} - {''}
+        else:
+            self._labels = {row['label'] for row in self._rows.values()}
 
     @staticmethod
     def name_of(path: PurePosixPath) -> str:
