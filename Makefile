@@ -4,8 +4,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Debian's packages with the shared libraries that cv2 loads.
 CV2_PACKAGES := libgl1 libglib2.0-0
+# Those that the tests of the pages of `fdmae view` run in.
+BROWSER_PACKAGES := chromium chromium-driver
 
-.PHONY: quickstart install test lint clean
+.PHONY: quickstart install browser test lint clean
 
 # Pre-train and evaluate a small model; DATA=<annotation file> uses yours.
 quickstart: install
@@ -16,6 +18,16 @@ install: $(STAMP)
 test: install
 	$(BIN)/python -m pytest -q --durations=10
 
+# Without one, the tests that need it are skipped.
+browser:
+	@command -v chromium > /dev/null && command -v chromedriver > /dev/null || { \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	        apt-get update && apt-get install -y $(BROWSER_PACKAGES); \
+	    else \
+	        echo 'No browser. On Debian: sudo apt-get install -y $(BROWSER_PACKAGES)'; \
+	        exit 1; \
+	    fi; }
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -23,12 +35,14 @@ lint: install
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
 
-$(STAMP): requirements/cpu.txt setup.py
+# Half of the time would go into compiling what nobody imports.
+$(STAMP): requirements/cpu.txt requirements/mmpose.txt setup.py
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
 	    rm -rf $(VENV); \
 	    echo 'Could not create $(VENV). On Debian or Ubuntu: sudo apt-get install python3-venv'; \
 	    exit 1; }
-	$(BIN)/pip install -r requirements/cpu.txt
+	$(BIN)/pip install --no-compile -r requirements/cpu.txt
+	$(BIN)/pip install --no-compile --no-deps -r requirements/mmpose.txt
 	@$(BIN)/python -c 'import cv2' 2> $(VENV)/cv2.err || { \
 	    cat $(VENV)/cv2.err; \
 	    grep -q -E 'lib(GL|glib|gthread)' $(VENV)/cv2.err || exit 1; \

@@ -32,10 +32,20 @@ class BuildWithMIM(build_py):
         shutil.copy(ROOT / 'model-index.yml', target)
 
 
-LITE = ['mmcv-lite>=2.1.0,<2.2']
-MIM = ['openmim==0.3.9']
-TENSORBOARD = ['tensorboard']
-TEST = ['pytest', 'ruff==0.17.6', *TENSORBOARD]
+# What each optional part of the package imports.
+PARTS = {
+    'view': ['plotly'],
+    'plot': ['scikit-learn'],
+    'export': ['torch>=2.6', 'onnx', 'onnxscript', 'onnxruntime', 'safetensors'],
+    # And `pip install --no-deps mmpose==1.3.2`: it requires what no CPU needs (chumpy,
+    # which does not build, xtcocotools, torchvision), and none of that is imported.
+    'pose': ['json_tricks', 'munkres', 'six', 'pycocotools'],
+    'tensorboard': ['tensorboard'],
+    'mim': ['openmim==0.3.9'],
+}
+ALL = [requirement for part in PARTS.values() for requirement in part]
+DOCS = ['mkdocs-material', 'mkdocstrings[python]']
+TEST = ['pytest', 'ruff==0.17.6', 'selenium', *ALL]
 
 setup(
     name='fdmae_mm',
@@ -56,6 +66,9 @@ setup(
         'Topic :: Scientific/Engineering :: Artificial Intelligence',
     ],
     packages=find_packages(include=['fdmae_mm', 'fdmae_mm.*']),
+    package_data={'fdmae_mm.visualization': ['*.html', '*.js']},
+    py_modules=['fdmae_cli'],
+    entry_points={'console_scripts': ['fdmae = fdmae_cli:main']},
     cmdclass={'build_py': BuildWithMIM},
     python_requires='>=3.10',
     # No mmcv: it and mmcv-lite own the same folder, so that requiring one would
@@ -70,9 +83,10 @@ setup(
         'setuptools<81',
     ],
     extras_require={
-        'lite': LITE,
-        'mim': MIM,
-        'tensorboard': TENSORBOARD,
+        **PARTS,
+        'all': ALL,
+        'docs': DOCS,
         'test': TEST,
+        'lite': ['mmcv-lite>=2.1.0,<2.2'],
     },
 )

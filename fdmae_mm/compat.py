@@ -2,13 +2,15 @@
 
 This is the only module that patches them. A work-around is one function: it says
 what breaks and when it can go, tests for the breakage first, and leaves a healthy
-stack alone. :func:`apply` runs them all, and must have run before anything imports
-``mmaction.models``; importing :mod:`fdmae_mm` sees to that.
+stack alone. :func:`apply` runs them, and must have run before anything imports
+``mmaction.models``; importing :mod:`fdmae_mm` sees to that. Those for mmpose, which is
+optional, are run by :func:`require_mmpose`, where mmpose is asked for.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.metadata
 import importlib.util
 import io
@@ -16,7 +18,7 @@ import pickle
 import sys
 import types
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 
@@ -46,7 +48,33 @@ def apply() -> Mapping[str, str]:
         ImportError: If mmcv is not installed.
     """
     _require_mmcv()
-    for work_around in _WORK_AROUNDS:
+    return _run(_WORK_AROUNDS)
+
+
+@functools.cache
+def require_mmpose() -> Mapping[str, str]:
+    """Run the work-arounds for mmpose once, such that ``import mmpose.apis`` succeeds.
+
+    Returns:
+        Mapping[str, str]: :data:`APPLIED`, with these among them.
+
+    Raises:
+        ImportError: If mmpose or what it imports is not installed.
+    """
+    # pip cannot install mmpose 1.3.2 by itself: it requires chumpy, which does not
+    # build and is never imported, and xtcocotools, which has few wheels.
+    missing = [name for name in _MMPOSE if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f'Poses from videos need {", ".join(missing)}, which is not installed. Run '
+            '`pip install "fdmae_mm[pose]"` (or `pip install json_tricks munkres six '
+            'pycocotools`), then `pip install --no-deps mmpose==1.3.2`.'
+        )
+    return _run(_MMPOSE_WORK_AROUNDS)
+
+
+def _run(work_arounds: tuple[Callable[[], str | None], ...]) -> Mapping[str, str]:
+    for work_around in work_arounds:
         reason = work_around()
         if reason is not None:
             _applied[work_around.__name__] = reason
@@ -237,8 +265,9 @@ def allow_mmengine_checkpoints() -> str | None:
     Checkpoints written under numpy 1 and under numpy 2 name the same functions
     differently; both names are allowed. ``builtins.getattr``, by which pickle finds
     the statistics of a HistoryBuffer, is replaced by a function that answers for
-    nothing else. Object and void dtypes stay forbidden: their pickled state can
-    declare raw bytes of the file to be pointers to Python objects.
+    nothing else, and ``builtins.bytes``, by which it writes an array without elements,
+    by one that takes no argument. Object and void dtypes stay forbidden: their pickled
+    state can declare raw bytes of the file to be pointers to Python objects.
     """
     # TODO: drop with an mmengine > 0.10.7 that loads its own checkpoints under
     # weights_only=True. One that passes weights_only=False would run pickled code.
@@ -271,6 +300,7 @@ def allow_mmengine_checkpoints() -> str | None:
                 for function in ('_reconstruct', 'scalar')
             ),
             (_getattr_of_history_buffer, 'builtins.getattr'),
+            (_empty_bytes, 'builtins.bytes'),
         ]
     )
     return f'torch {torch.__version__} refuses the HistoryBuffer that mmengine saves'
@@ -288,6 +318,11 @@ def _getattr_of_history_buffer(owner: object, name: str) -> object:
         f'The checkpoint asks for attribute {name!r} of {owner!r}, which no '
         'checkpoint of mmengine does. Do not load it.'
     )
+
+
+def _empty_bytes() -> bytes:
+    """What pickle writes a call of ``bytes`` for."""
+    return b''
 
 
 def allow_amp_on_cpu() -> str | None:
@@ -396,6 +431,98 @@ def _upcast(method):
     return upcast
 
 
+def alias_xtcocotools() -> str | None:
+    """Let pycocotools stand in for its fork xtcocotools.
+
+    Cause: mmpose 1.3.2 imports ``xtcocotools``, whose wheels fit few versions of
+    Python and numpy. What it adds, scores of whole bodies, is for evaluation. Nothing
+    to do where it can be imported.
+    """
+    # TODO: drop with an mmpose > 1.3.2 that imports pycocotools.
+    try:
+        import xtcocotools.coco  # noqa: F401
+    except Exception as error:  # built for another numpy: ValueError
+        reason = f'xtcocotools, which mmpose imports, fails: {error}'
+    else:
+        return None
+    for name in ('', '.coco', '.cocoeval', '.mask'):
+        module = importlib.import_module(f'pycocotools{name}')
+        sys.modules[f'xtcocotools{name}'] = module
+    return reason
+
+
+def stub_simcc_visualizer() -> str | None:
+    """Let ``import mmpose.visualization`` succeed without torchvision.
+
+    Cause: mmpose 1.3.2 imports torchvision to draw the heat maps of SimCC. Nothing to
+    do where torchvision imports.
+    """
+    # TODO: drop with an mmpose > 1.3.2 that imports torchvision where it draws.
+    return _stub_where_missing(
+        'torchvision', 'mmpose.visualization.simcc_vis', 'SimCCVisualizer'
+    )
+
+
+def stub_edpose_head() -> str | None:
+    """Let ``import mmpose.models`` succeed with mmcv-lite.
+
+    Cause: EDPose of mmpose 1.3.2 imports ``mmcv.ops``, which is not in mmcv-lite.
+    Nothing to do where ``mmcv.ops`` imports.
+    """
+    # TODO: drop with an mmpose > 1.3.2 that takes EDPose as optional.
+    return _stub_where_missing(
+        'mmcv.ops', 'mmpose.models.heads.transformer_heads', 'EDPoseHead'
+    )
+
+
+def stub_rtmo_head() -> str | None:
+    """Let ``import mmpose.models`` succeed without mmdet.
+
+    Cause: RTMO of mmpose 1.3.2 imports mmdet. Nothing to do where mmdet imports.
+    """
+    # TODO: drop with an mmpose > 1.3.2 that takes RTMO as optional.
+    return _stub_where_missing(
+        'mmdet.utils', 'mmpose.models.heads.hybrid_heads.rtmo_head', 'RTMOHead'
+    )
+
+
+def _stub_where_missing(needed: str, module: str, name: str) -> str | None:
+    """Put a module with one class that cannot be built in the place of another.
+
+    Args:
+        needed: Module without which the other one cannot be imported.
+        module: The other one.
+        name: What is imported from it.
+
+    Returns:
+        Why it was needed, None where it was not.
+    """
+    if module in sys.modules:
+        return None
+    try:
+        importlib.import_module(needed)
+    except Exception as error:  # a torchvision for another torch: RuntimeError
+        reason = f'{needed}, which mmpose imports for {name}, fails: {error}'
+    else:
+        return None
+
+    def init(self, *args, **kwargs) -> None:
+        raise ImportError(f'{name} is not available: {reason}.')
+
+    stub = types.ModuleType(module)
+    setattr(stub, name, type(name, (), {'__init__': init}))
+    sys.modules[module] = stub
+    return reason
+
+
+# What mmpose needs beyond what mmaction2 brings; xtcocotools is aliased.
+_MMPOSE = ('mmpose', 'json_tricks', 'munkres', 'six', 'pycocotools')
+_MMPOSE_WORK_AROUNDS = (
+    alias_xtcocotools,
+    stub_simcc_visualizer,
+    stub_edpose_head,
+    stub_rtmo_head,
+)
 # The last one imports mmaction.models, which needs those before it.
 _WORK_AROUNDS = (
     alias_importlib_metadata,

@@ -4,6 +4,7 @@ What can be seen in this process, where importing the package applied everything
 tested here; packages that must look missing take a process of their own.
 """
 
+import importlib.util
 import json
 import os
 import pickle
@@ -63,7 +64,8 @@ def test_apply_runs_once_and_its_record_is_read_only():
 
 
 def test_apply_records_why():
-    known = {work_around.__name__ for work_around in compat._WORK_AROUNDS}
+    work_arounds = compat._WORK_AROUNDS + compat._MMPOSE_WORK_AROUNDS
+    known = {work_around.__name__ for work_around in work_arounds}
     assert set(compat.APPLIED) <= known
     assert all(compat.APPLIED.values())
 
@@ -87,8 +89,10 @@ def fresh_process():
     code = """
         import json
         import os
+        import sys
         import mmengine
         import torch
+        import fdmae_mm.apis.video
         from mmengine.config import Config
         from mmengine.dist import init_dist
         from mmengine.model import MMDistributedDataParallel
@@ -120,6 +124,7 @@ def fresh_process():
 
         print(json.dumps(dict(
             applied=list(compat.APPLIED),
+            mmpose=[name for name in sys.modules if name.split('.')[0] == 'mmpose'],
             satisfied=[satisfy_requirement('numpy>=1.0'),
                        satisfy_requirement('numpy>=99')],
             installed=attempt(lambda: [
@@ -301,6 +306,7 @@ def test_checkpoint_with_log_buffers_loads(tmp_path, written_by):
         loss=HistoryBuffer([1.0, 3.0], [1, 1]),
         accuracy=np.float64(0.5),
         count=np.array([1, 2]),
+        nothing=np.array([], np.float32),
     )
     torch.save(content, path)
     here = np.array([]).__reduce__()[0].__module__.removesuffix('.multiarray')
@@ -310,6 +316,7 @@ def test_checkpoint_with_log_buffers_loads(tmp_path, written_by):
     assert loaded['loss'].statistics('max') == 3.0
     assert loaded['accuracy'] == 0.5
     assert loaded['count'].tolist() == [1, 2]
+    assert loaded['nothing'].shape == (0,)
 
 
 def shell_command(marker):
@@ -326,6 +333,11 @@ def attribute_chain(marker):
 
 def statistics_of_other_object(marker):
     return Call(getattr, Call(np.dtype, 'f8'), 'mean')
+
+
+def bytes_of_a_number(marker):
+    """Fills the memory, if the number is large."""
+    return Call(bytes, 8)
 
 
 def forged_pointer(marker):
@@ -350,12 +362,18 @@ def forged_pointer(marker):
 
 @pytest.mark.parametrize(
     'attack',
-    [shell_command, attribute_chain, statistics_of_other_object, forged_pointer],
+    [
+        shell_command,
+        attribute_chain,
+        statistics_of_other_object,
+        bytes_of_a_number,
+        forged_pointer,
+    ],
 )
 def test_malicious_checkpoint_is_refused(tmp_path, attack):
     marker = tmp_path / 'executed'
     torch.save(dict(state_dict={}, meta=attack(marker)), tmp_path / 'bad.pth')
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises((pickle.UnpicklingError, TypeError)):
         torch.load(tmp_path / 'bad.pth', weights_only=True)
     assert not marker.exists()
 
@@ -548,3 +566,85 @@ def test_other_launch_backends_are_not_replaced_by_gloo(monkeypatch):
     with pytest.raises((AttributeError, RuntimeError)):  # stock asks for a GPU
         mmengine.dist.utils._init_dist_pytorch('nccl', init_backend='deepspeed')
     assert not torch.distributed.is_initialized()
+
+
+# mmpose ---------------------------------------------------------------------------
+
+needs_mmpose = pytest.mark.skipif(
+    importlib.util.find_spec('mmpose') is None,
+    reason='mmpose is not installed: pip install --no-deps mmpose==1.3.2',
+)
+
+
+def test_mmpose_is_imported_only_when_asked_for(fresh_process):
+    assert fresh_process['mmpose'] == []
+    assert not set(fresh_process['applied']) & {
+        work_around.__name__ for work_around in compat._MMPOSE_WORK_AROUNDS
+    }
+
+
+def test_missing_mmpose_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(compat, '_MMPOSE', ('json', 'no_such_package'))
+    with pytest.raises(ImportError) as error:
+        compat.require_mmpose.__wrapped__()
+    assert 'Poses from videos need no_such_package, which' in str(error.value)
+    assert 'pip install "fdmae_mm[pose]"' in str(error.value)
+    assert 'pip install --no-deps mmpose==1.3.2' in str(error.value)
+
+
+@needs_mmpose
+def test_mmpose_can_be_imported():
+    compat.require_mmpose()
+    import mmpose.apis
+    from mmpose.models.heads import RTMCCHead
+
+    assert mmpose.__version__.startswith('1.3')
+    assert RTMCCHead.__module__.startswith('mmpose')
+
+
+@needs_mmpose
+@pytest.mark.parametrize(
+    ('name', 'module'),
+    [
+        ('stub_simcc_visualizer', 'mmpose.visualization.simcc_vis'),
+        ('stub_edpose_head', 'mmpose.models.heads.transformer_heads'),
+        ('stub_rtmo_head', 'mmpose.models.heads.hybrid_heads.rtmo_head'),
+    ],
+)
+def test_stubs_of_mmpose_cannot_be_built(name, module):
+    if name not in compat.require_mmpose():
+        pytest.skip('what it needs is installed')
+    (stub,) = (kind for kind in vars(sys.modules[module]).values() if callable(kind))
+    with pytest.raises(ImportError, match=f'{stub.__name__} is not available'):
+        stub()
+
+
+def test_module_that_can_be_imported_is_not_stubbed():
+    assert compat._stub_where_missing('json', 'no_such_module', 'Thing') is None
+    assert 'no_such_module' not in sys.modules
+
+
+def test_imported_module_is_not_stubbed():
+    stock = sys.modules['json']
+    assert compat._stub_where_missing('no_such_module', 'json', 'Thing') is None
+    assert sys.modules['json'] is stock
+
+
+def test_xtcocotools_is_left_alone_where_installed(monkeypatch):
+    stock = types.ModuleType('xtcocotools.coco')
+    parent = types.ModuleType('xtcocotools')
+    parent.coco = stock
+    monkeypatch.setitem(sys.modules, 'xtcocotools', parent)
+    monkeypatch.setitem(sys.modules, 'xtcocotools.coco', stock)
+    assert compat.alias_xtcocotools() is None
+    assert sys.modules['xtcocotools.coco'] is stock
+
+
+def test_pycocotools_stand_in_for_xtcocotools(monkeypatch):
+    coco = pytest.importorskip('pycocotools.coco')
+    for name in ('', '.coco', '.cocoeval', '.mask'):
+        monkeypatch.setitem(sys.modules, f'xtcocotools{name}', None)
+    assert 'xtcocotools' in compat.alias_xtcocotools()
+    from xtcocotools.coco import COCO
+
+    assert COCO is coco.COCO

@@ -102,6 +102,15 @@ def test_config_makes_one_step(name, tmp_path):
         assert 'val/acc/top1' in runner.message_hub.log_scalars
 
 
+@pytest.mark.parametrize(
+    'name', ['fdmae_ntu60.py', 'fdmae_nw-ucla_small.py', 'benchmarks/knn/knn_ntu60.py']
+)
+def test_config_that_a_run_leaves_can_be_used(name, tmp_path):
+    cfg = Config.fromfile(CONFIGS / name)
+    cfg.dump(tmp_path / 'left.py')
+    assert Config.fromfile(tmp_path / 'left.py').to_dict() == cfg.to_dict()
+
+
 def test_fdmae_ntu60_is_of_paper_size():
     model = Config.fromfile(CONFIGS / 'fdmae_ntu60.py').model
     backbone = model.backbone

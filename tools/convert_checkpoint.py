@@ -1,5 +1,10 @@
 #!/usr/bin/env python
-"""Convert weights of MAMP: python tools/convert_checkpoint.py SOURCE OUT [--help]."""
+"""Convert weights: MAMP's checkpoints and safetensors files, there and back.
+
+python tools/convert_checkpoint.py MAMP.pth OUT.pth
+python tools/convert_checkpoint.py OURS.pth OUT.pth --to mamp
+python tools/convert_checkpoint.py OURS.pth OUT.safetensors     # or the other way
+"""
 
 import sys
 

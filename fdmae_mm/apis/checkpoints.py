@@ -1,4 +1,4 @@
-"""Weights of MAMP's code in the classes of this package, and back.
+"""Weights of MAMP's code in the classes of this package, and back; safetensors files.
 
 The code is https://github.com/maoyunyao/MAMP (Mao et al., ICCV 2023). Its baseline
 with joints as the target, ``model_mae``, has the same names and shapes.
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..files import written_whole
+from ..weights import load_from_safetensors, save_safetensors
 
 # Part of our model -> constructor arguments.
 Settings = dict[str, dict[str, int | float | bool]]
@@ -128,13 +129,18 @@ def to_mamp(weights: Mapping[str, Tensor], in_channels: int = 3) -> Conversion:
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict:
-    """Read a checkpoint of MAMP's code or of MMEngine; nothing in it is run.
+    """Read a checkpoint of MAMP's code or of MMEngine, or a safetensors file.
+
+    Nothing in it is run.
 
     Raises:
+        ImportError: If it is a safetensors file, and safetensors is not installed.
         OSError: If it cannot be opened.
         RuntimeError: If torch is older than 2.5.
         ValueError: If it is damaged, or holds more than weights and settings.
     """
+    if _is_safetensors(path):
+        return load_from_safetensors(os.fspath(path))
     if not hasattr(torch.serialization, 'safe_globals'):
         raise RuntimeError(
             f'torch {torch.__version__} cannot read a checkpoint with settings without '
@@ -163,9 +169,20 @@ def read_checkpoint(path: str | os.PathLike) -> dict:
 
 
 def write_checkpoint(checkpoint: dict, path: str | os.PathLike) -> None:
-    """Write a checkpoint; an interruption leaves no half-written file."""
+    """Write a checkpoint; an interruption leaves no half-written file.
+
+    Of a ``.safetensors`` file, :func:`fdmae_mm.weights.save_safetensors` says what it
+    keeps.
+    """
+    if _is_safetensors(path):
+        save_safetensors(checkpoint, path)
+        return
     with written_whole(path) as part:
         torch.save(checkpoint, part)
+
+
+def _is_safetensors(path: str | os.PathLike) -> bool:
+    return Path(path).suffix == '.safetensors'
 
 
 def convert_checkpoint(argv: Sequence[str] | None = None) -> int:
@@ -175,7 +192,12 @@ def convert_checkpoint(argv: Sequence[str] | None = None) -> int:
         int: Exit status: 0, or 1 where nothing was written.
     """
     parser = argparse.ArgumentParser(
-        description="Convert MAMP's checkpoints for this package, or back."
+        description="Convert MAMP's checkpoints for this package, or back, and "
+        'checkpoints to safetensors files, or back.',
+        epilog='examples:\n  %(prog)s mamp.pth ours.pth\n  '
+        '%(prog)s ours.pth mamp.pth --to mamp\n  '
+        '%(prog)s ours.pth ours.safetensors',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('source', metavar='SOURCE', help='checkpoint to read')
     parser.add_argument('out', metavar='OUT', help='checkpoint to write')
@@ -200,7 +222,7 @@ def convert_checkpoint(argv: Sequence[str] | None = None) -> int:
             lines = _write_mamp(args.source, args.out, args.in_channels)
         else:
             lines = _write_mmengine(args.source, args.out)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     print('\n'.join([*lines, f'written:  {args.out}']))
@@ -209,6 +231,11 @@ def convert_checkpoint(argv: Sequence[str] | None = None) -> int:
 
 def _write_mmengine(source: str, out: str) -> list[str]:
     checkpoint = read_checkpoint(source)
+    if _is_safetensors(source) != _is_safetensors(out) and 'state_dict' in checkpoint:
+        weights = _weights_of(checkpoint, 'state_dict', source)
+        meta = checkpoint.get('meta', {})
+        write_checkpoint(dict(meta=meta, state_dict=weights), out)
+        return [_count(weights)]
     weights = _weights_of(checkpoint, 'model', source)
     # What no weight tells stands in the command line of the training.
     recipe = checkpoint.get('args')
@@ -234,6 +261,8 @@ def _write_mmengine(source: str, out: str) -> list[str]:
 
 
 def _write_mamp(source: str, out: str, in_channels: int) -> list[str]:
+    if _is_safetensors(out):
+        raise ValueError(f"{out}: MAMP's code reads no safetensors files, but .pth.")
     weights = _weights_of(read_checkpoint(source), 'state_dict', source)
     converted = to_mamp(weights, in_channels)
     write_checkpoint(dict(model=converted.weights), out)
@@ -247,7 +276,7 @@ def _weights_of(checkpoint: dict, key: str, source: str) -> dict[str, Tensor]:
             f'{source} has no weights under {key!r}, only '
             f'{sorted(map(str, checkpoint))}. '
             f"MAMP's checkpoints have 'model', those of MMEngine 'state_dict', which "
-            f'--to mamp converts.'
+            f'--to mamp converts, and an OUT that ends in .safetensors takes.'
         )
     for name, value in weights.items():
         if not (isinstance(name, str) and isinstance(value, Tensor)):
@@ -259,11 +288,12 @@ def _weights_of(checkpoint: dict, key: str, source: str) -> dict[str, Tensor]:
 
 
 def _describe(converted: Conversion) -> list[str]:
-    values = sum(value.numel() for value in converted.weights.values())
-    return [
-        f'kind:     {converted.kind}',
-        f'weights:  {len(converted.weights)} tensors, {values} values',
-    ]
+    return [f'kind:     {converted.kind}', _count(converted.weights)]
+
+
+def _count(weights: Mapping[str, Tensor]) -> str:
+    values = sum(value.numel() for value in weights.values())
+    return f'weights:  {len(weights)} tensors, {values} values'
 
 
 def _infer(

@@ -66,8 +66,8 @@ def load_model(
 
     Raises:
         FileNotFoundError: There is no such config or checkpoint.
-        RuntimeError: The checkpoint lacks weights of the model.
-        ValueError: The config names no test pipeline, or weights have another shape.
+        ValueError: The checkpoint lacks weights of the model or has them in another
+            shape, or the config names no test pipeline.
     """
     if not isinstance(config, Config):
         config = Config.fromfile(find_config(config))

@@ -5,9 +5,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from ..datasets.layouts import SkeletonLayout
-
-# Okabe-Ito: distinct in print and for colour-blind readers.
-ORIGINAL, PREDICTED, FAINT = '#0072B2', '#D55E00', '#BBBBBB'
+from .style import FAINT, ORIGINAL, PREDICTED
 
 
 def draw_reconstruction(

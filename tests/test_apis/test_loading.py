@@ -81,7 +81,7 @@ def test_checkpoint_without_a_head_is_refused(finetuned):
     for name in [n for n in checkpoint['state_dict'] if n.startswith('cls_head')]:
         del checkpoint['state_dict'][name]
     torch.save(checkpoint, path)
-    with pytest.raises(RuntimeError, match=r'model.pth has no weights for cls_head'):
+    with pytest.raises(ValueError, match=r'model.pth has no weights for cls_head'):
         load_model(cfg, path)
 
 

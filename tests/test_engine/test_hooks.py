@@ -155,7 +155,7 @@ def test_untrained_weights_are_not_tested():
     hook.after_load_checkpoint(runner, dict(state_dict=weights))
     for check in (hook.before_test, hook.before_val):
         with pytest.raises(
-            RuntimeError, match=r'pretrained.pth has no weights for cls_head'
+            ValueError, match=r'pretrained.pth has no weights for cls_head'
         ):
             check(runner)
     hook.before_train(runner)

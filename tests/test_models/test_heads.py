@@ -123,7 +123,7 @@ def test_knn_head_votes_by_hand():
 
 
 def test_knn_head_without_a_bank_says_what_to_add():
-    with pytest.raises(RuntimeError, match='add FeatureBankHook'):
+    with pytest.raises(ValueError, match='add FeatureBankHook'):
         KNNHead(3, 2)(torch.ones(1, 1, 2, 1, 1))
 
 

@@ -274,7 +274,7 @@ def test_a_mask_of_another_shape_is_named():
 
 def test_a_pretraining_model_cannot_be_tested():
     model = build()
-    with pytest.raises(RuntimeError, match='FDMAE has no classification head'):
+    with pytest.raises(ValueError, match='FDMAE has no classification head'):
         model(*batch(), mode='predict')
 
 

@@ -228,7 +228,7 @@ def test_knn_takes_a_pretraining_checkpoint(tiny_config, pretrained):
 
 def test_a_head_that_was_never_trained_is_an_error(tiny_config, pretrained):
     config = tiny_config('benchmarks/linear/linear_synthetic.py')
-    with pytest.raises(RuntimeError, match='has no weights for cls_head') as error:
+    with pytest.raises(ValueError, match='has no weights for cls_head') as error:
         run_test(
             [config, pretrained, '--cfg-options', 'model.backbone.frozen_stages=1']
         )

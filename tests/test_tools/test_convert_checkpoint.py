@@ -1,4 +1,4 @@
-"""MAMP's weights in our classes, held to MAMP's equations.
+"""MAMP's weights in our classes, held to MAMP's equations; safetensors files.
 
 The reference below is written from the equations of the paper and the names of the
 weights; it shares nothing with the package.
@@ -6,16 +6,21 @@ weights; it shares nothing with the package.
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import safetensors.torch
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.config import Config, DictAction
 from mmengine.registry import DefaultScope, init_default_scope
-from mmengine.runner import load_checkpoint
+from mmengine.runner import CheckpointLoader, load_checkpoint
 
+from fdmae_mm.apis import load_model
+from fdmae_mm.apis import test as run_test
 from fdmae_mm.apis.checkpoints import (
     convert_checkpoint,
     from_mamp,
@@ -462,3 +467,119 @@ def test_the_source_is_not_overwritten(mamp_file, capsys):
     assert convert_checkpoint([path, path]) == 1
     assert 'is the source' in capsys.readouterr().err
     assert 'args' in read_checkpoint(path)
+
+
+def ours(path, dtype=torch.float32):
+    """A checkpoint as MMEngine writes it, with weights that are views of each other."""
+    table = torch.arange(12, dtype=dtype).view(3, 4)
+    weights = {'backbone.a': table, 'backbone.b': table.T, 'steps': torch.tensor(3)}
+    meta = dict(
+        experiment_name='fdmae_x_20260101_000000',
+        epoch=15,
+        seed=2,
+        cfg='model = ' + 'x' * 1000,
+        dataset_meta=dict(classes=('sit', 'stand – up'), sigmas=np.ones(3)),
+    )
+    torch.save(dict(state_dict=weights, meta=meta, optimizer=dict(lr=0.1)), path)
+    return weights
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_safetensors_and_back_is_bit_equal(tmp_path, capsys, dtype):
+    source, file, back = (
+        str(tmp_path / n) for n in ('a.pth', 'a.safetensors', 'b.pth')
+    )
+    weights = ours(source, dtype)
+    assert convert_checkpoint([source, file]) == 0
+    assert '3 tensors, 25 values' in capsys.readouterr().out
+    assert os.stat(file).st_mode == os.stat(source).st_mode
+    assert convert_checkpoint([file, back]) == 0
+    for path in (file, back):
+        checkpoint = read_checkpoint(path)
+        assert checkpoint.keys() == {'meta', 'state_dict'}
+        assert_same(checkpoint['state_dict'], weights)
+        assert checkpoint['meta'] == dict(
+            experiment_name='fdmae_x_20260101_000000',
+            epoch=15,
+            seed=2,
+            dataset_meta=dict(classes=['sit', 'stand – up']),
+        )
+
+
+def test_mamp_to_safetensors_and_back(mamp_file, tmp_path, capsys):
+    file, back = str(tmp_path / 'ours.safetensors'), str(tmp_path / 'back.pth')
+    assert convert_checkpoint([mamp_file('finetune'), file]) == 0
+    assert 'model.backbone.encode_absent=True' in capsys.readouterr().out
+    options = read_checkpoint(file)['meta']['cfg_options']
+    assert options['model.backbone.num_heads'] == HEADS
+    assert convert_checkpoint([file, back, '--to', 'mamp']) == 0
+    assert_same(read_checkpoint(back)['model'], mamp_weights('finetune'))
+    assert convert_checkpoint([file, f'{file}.safetensors', '--to', 'mamp']) == 1
+    assert 'reads no safetensors files' in capsys.readouterr().err
+
+
+@pytest.fixture
+def tiny_weights(tiny_config, tmp_path):
+    """A linear benchmark, and the same weights as .pth and as .safetensors."""
+    config = tiny_config(
+        'benchmarks/linear/linear_synthetic.py',
+        extra="model['backbone']['frozen_stages'] = 1\n",
+    )
+    init_default_scope('mmaction')
+    model = MODELS.build(Config.fromfile(config).model)
+    paths = [str(tmp_path / name) for name in ('tiny.pth', 'tiny.safetensors')]
+    meta = dict(dataset_meta=dict(classes=['a', 'b']))
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), paths[0])
+    assert convert_checkpoint(paths) == 0
+    return config, paths
+
+
+def test_safetensors_wherever_a_checkpoint_is_loaded(tiny_weights):
+    config, paths = tiny_weights
+    expected = torch.load(paths[0])['state_dict']
+    loaded = load_model(config, paths[1], 'cpu')
+    assert loaded.classes == ('a', 'b')
+    assert_same(loaded.model.state_dict(), expected)
+    cfg = Config.fromfile(config)
+    cfg.model.backbone.init_cfg.update(checkpoint=paths[1])
+    backbone = MODELS.build(cfg.model.backbone)
+    backbone.init_weights()
+    prefix = 'backbone.'
+    wanted = {n.removeprefix(prefix): v for n, v in expected.items() if prefix in n}
+    assert_same(dict(backbone.state_dict()), wanted)
+    results = [run_test([config, path]) for path in paths]
+    assert results[0] == results[1]
+
+
+def test_other_paths_go_where_they_went():
+    for path, loader in (
+        ('a/b.safetensors', 'load_from_safetensors'),
+        ('a.safetensors/b.pth', 'load_from_local'),
+        ('https://a.b/c.safetensors', 'load_from_http'),
+    ):
+        assert CheckpointLoader._get_checkpoint_loader(path).__name__ == loader
+
+
+def test_safetensors_of_another_origin(tmp_path):
+    path = str(tmp_path / 'a.safetensors')
+    safetensors.torch.save_file({'a': torch.ones(2)}, path, {'meta': 'no json'})
+    assert read_checkpoint(path)['meta'] == {}
+    with pytest.raises(FileNotFoundError, match=r'no file .*b\.safetensors'):
+        read_checkpoint(str(tmp_path / 'b.safetensors'))
+
+
+def test_a_pickle_by_another_name_is_not_run(tmp_path, capsys):
+    path, trace = tmp_path / 'bad.safetensors', tmp_path / 'trace'
+    torch.save(Attack(str(trace)), path)
+    assert convert_checkpoint([str(path), str(tmp_path / 'out.pth')]) == 1
+    assert 'no safetensors file' in capsys.readouterr().err
+    assert not trace.exists()
+
+
+def test_safetensors_is_asked_for_where_it_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'safetensors.torch', None)
+    source = str(tmp_path / 'a.pth')
+    ours(source)
+    assert convert_checkpoint([source, str(tmp_path / 'a.safetensors')]) == 1
+    assert 'pip install "fdmae_mm[export]"' in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ['a.pth']

@@ -1,7 +1,8 @@
 """Converts skeleton data to an annotation file for PoseDataset.
 
-python tools/data/convert.py FORMAT SOURCE OUT [--workers N] [--strict]
-python tools/data/convert.py synthetic OUT [--seed 0]
+python tools/data/convert.py nw_ucla nw_ucla.tar.gz data/nw_ucla.pkl
+python tools/data/convert.py folder my_clips data/mine.pkl --layout my_layout.json
+python tools/data/convert.py synthetic data/synthetic.pkl
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ def _pickle(path: str) -> str:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__.replace('python tools/data/convert.py', '%(prog)s'),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     formats = parser.add_subparsers(dest='format', metavar='FORMAT', required=True)
     synthetic = formats.add_parser('synthetic', help='make the embedded synthetic set')
     synthetic.add_argument('--seed', type=int, default=0)

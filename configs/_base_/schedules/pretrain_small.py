@@ -4,8 +4,9 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=2e-3, betas=(0.9, 0.95), weight_decay=0.05),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
-    # Puts the gradient norm into the log; a finite number clips it.
-    clip_grad=dict(max_norm=float('inf')),
+    # Puts the gradient norm into the log; a smaller number clips it. Not inf, which the
+    # config that a run leaves could not name.
+    clip_grad=dict(max_norm=1e9),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, end=80, by_epoch=False),

@@ -15,12 +15,12 @@ def refuse_missing(missing: list[str], source: str | os.PathLike) -> None:
         source (path-like): The checkpoint, for the message.
 
     Raises:
-        RuntimeError: There are some.
+        ValueError: There are some.
     """
     if missing:
         some = ', '.join(missing[:4])
         more = ', ...' if len(missing) > 4 else ''
-        raise RuntimeError(
+        raise ValueError(
             f'{source} has no weights for {some}{more} ({len(missing)} in all): a '
             'prediction would be a random number. A pre-training checkpoint has no '
             'trained head: train one with a config of configs/benchmarks/linear or '

@@ -145,7 +145,7 @@ class KNNHead(BaseHead):
     def forward(self, feats: Tensor) -> Tensor:
         """(N, M, D, T', V) -> weights of classes, sum 1, (N, num_classes)."""
         if not len(self.bank):
-            raise RuntimeError(
+            raise ValueError(
                 'KNNHead has no labelled clips: add FeatureBankHook, with the training '
                 'split, to custom_hooks.'
             )

@@ -170,7 +170,7 @@ class SkeletonMAE(BaseRecognizer):
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
         """A pre-training model knows no classes: always an error."""
-        raise RuntimeError(
+        raise ValueError(
             f'{type(self).__name__} has no classification head, so there is nothing to '
             f'test. Evaluate its checkpoint with a config of configs/benchmarks, for '
             f'example k-NN: tools/test.py configs/benchmarks/knn/... CHECKPOINT.'

@@ -1,0 +1,589 @@
+"""Inference with a trained model: clips, long recordings, frames as they come."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import mmengine
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from rich.console import Console
+from rich.progress import Progress
+
+from ..datasets.converters import LeftOut
+from ..datasets.layouts import LAYOUTS, SkeletonLayout
+from ..datasets.transforms import MapSkeleton
+from ..files import written_whole
+from ..models.heads.classification import pool
+from .inputs import Clip, InputReader, PoseEstimator
+from .loading import load_model
+from .recording import (
+    FrameStream,
+    Timeline,
+    check_window,
+    window_starts,
+    windows,
+)
+
+# What of an annotation has a row a person.
+_BY_PERSON = {'keypoint', 'keypoint_score'}
+
+
+class _Output(NamedTuple):
+    """What the model says of one view."""
+
+    scores: np.ndarray | None  # (classes,)
+    features: np.ndarray  # (D,)
+
+
+class SkeletonInferencer:
+    """Classes and features of skeletons, from a trained model.
+
+    The call, ``forward`` and the dict of results are those of MMEngine's
+    ``BaseInferencer``, which is no base class here, because its workflow is one input,
+    one forward pass, one prediction. Here an annotation file has many clips, a clip
+    gives a view for each person beside its own, a recording hundreds of windows, and
+    a bad file is listed. And a model that lacks weights is an error, not a warning.
+
+    Preprocessing and forward pass are those of ``tools/test.py``.
+
+    Args:
+        model: Config, its path, or the bare name of a config of this package.
+        weights: Checkpoint. One of pre-training has features alone, but for the configs
+            of configs/benchmarks/knn, which find the nearest training clip.
+        device: Where the model runs; by default a GPU if there is one.
+        pose_estimator: What turns the path of a video into an annotation: a dict with
+            ``keypoint`` (M, T, V, C) and ``layout``, and, where they are known,
+            ``keypoint_score``, ``img_shape`` and ``fps``.
+        cfg_options: Settings of the config to override.
+
+    Raises:
+        FileNotFoundError: There is no such config or checkpoint.
+        ValueError: They do not fit each other.
+
+    Attributes:
+        classes (tuple[str, ...] | None): Names of the classes, where they are known.
+        layout (SkeletonLayout | None): Layout of the joints that the model takes.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike | Config,
+        weights: str | os.PathLike,
+        device: str | torch.device | None = None,
+        pose_estimator: PoseEstimator | None = None,
+        cfg_options: dict | None = None,
+    ) -> None:
+        loaded = load_model(model, weights, device, cfg_options)
+        self.model, self.pipeline = loaded.model, loaded.pipeline
+        self.classes, self.layout = loaded.classes, loaded.source_layout
+        self.pose_estimator = pose_estimator
+        self._mappings: dict[tuple[str, ...], MapSkeleton] = {}
+
+    def __call__(
+        self,
+        inputs: object,
+        batch_size: int = 32,
+        out_dir: str | os.PathLike | None = None,
+        show_progress: bool = True,
+        top_k: int = 5,
+        features: bool = False,
+        layout: str | Mapping | SkeletonLayout | None = None,
+        format: str | None = None,
+        split: str | None = None,
+        strict: bool = False,
+    ) -> dict[str, list[dict]]:
+        """Classifies clips, and each person in them.
+
+        Args:
+            inputs: An array (M, T, V, C) or (T, V, C); an annotation dict; the path of
+                an annotation file (.pkl), an array (.npy, .csv), a file of NTU RGB+D
+                (.skeleton), poses of mmpose (.json) or a video; a folder, which is
+                searched with its subfolders; a glob pattern; or a list of these.
+            batch_size: Clips a forward pass.
+            out_dir: Where ``predictions.json`` and ``predictions.csv``, and with
+                ``features`` also ``features.npy``, a row a clip, are written.
+            show_progress: Whether stderr shows a progress bar.
+            top_k: Classes a clip.
+            features: Whether to return features too. A pre-training model has nothing
+                else.
+            layout: Layout of the inputs, where it is not that of the model and they do
+                not name it themselves: a name, a .json file or the fields. They are
+                mapped by the meaning of the joints.
+            format: The paths are archives, folders or files of this source format of
+                ``tools/data/convert.py``.
+            split: Split of annotation files to take. None takes all clips.
+            strict: Raise at the first input that cannot be used, and do not list it.
+
+        Returns:
+            ``predictions``, a dict for each clip in the order of the inputs:
+
+            - ``name``, ``frames`` (T);
+            - ``top``: the best classes, dicts of ``label``, ``class`` (its name or
+              None) and ``score``, which is what ``tools/test.py --dump`` writes;
+            - ``persons``: for each person of the clip ``person`` (its row) and ``top``,
+              as if it were alone in the clip;
+            - ``features``: with ``features``, the mean over persons, time and joints,
+              D numbers.
+
+            ``skipped``, dicts of ``name`` and ``reason``: what was left out.
+
+        Raises:
+            FileNotFoundError: A path leads nowhere.
+            ValueError: No input can be used, or one with ``strict``; or a pre-training
+                model is asked for predictions.
+        """
+        if not features:
+            self._check_classifier()
+        result = self._run(
+            self._reader(layout, format, split),
+            inputs,
+            lambda clip: _ClipJob(self, clip, top_k, features),
+            batch_size,
+            show_progress,
+            strict,
+        )
+        if out_dir is not None:
+            _write(result, Path(out_dir))
+        return result
+
+    def segment(
+        self,
+        inputs: object,
+        window: int | None = None,
+        stride: int | None = None,
+        fps: float | None = None,
+        min_length: int = 0,
+        batch_size: int = 32,
+        out_dir: str | os.PathLike | None = None,
+        show_progress: bool = True,
+        top_k: int = 1,
+        layout: str | Mapping | SkeletonLayout | None = None,
+        format: str | None = None,
+        split: str | None = None,
+        strict: bool = False,
+    ) -> dict[str, list[dict]]:
+        """Finds who does what when in long recordings.
+
+        A window slides over the recording; each is classified as a clip. The scores
+        of the windows over a frame are averaged, and stretches of one best class become
+        segments; see :class:`~fdmae_mm.apis.recording.Timeline`. Memory holds one batch
+        of windows and one row of scores a stride, whatever the length, if the recording
+        is a .npy file or an array from ``np.load(path, mmap_mode='r')``.
+
+        Args:
+            inputs: As for a call; each clip is a recording.
+            window: Frames of a window; by default the clip length of the pipeline, so
+                that time is neither stretched nor compressed. Choose about the length
+                of the clips that the model was trained with.
+            stride: Frames between windows; by default half a window.
+            fps: Frames a second, which adds times; by default ``fps`` of the
+                annotation.
+            min_length: Frames of the shortest segment.
+            batch_size: Windows a forward pass.
+            out_dir: Where ``predictions.json`` (all that is returned) and
+                ``predictions.csv`` (the segments) are written.
+            show_progress: Whether stderr shows a progress bar.
+            top_k: Classes of each row of ``steps``.
+            layout: As for a call.
+            format: As for a call.
+            split: As for a call.
+            strict: As for a call.
+
+        Returns:
+            ``predictions``, a dict for each recording: ``name``, ``frames``,
+            ``window``, ``stride``; ``segments``, dicts of ``start``, ``end`` (frames,
+            the end not included), with fps ``start_s``, ``end_s`` (seconds), ``label``,
+            ``class`` and ``score`` (its mean); ``steps``, dicts of ``start``, ``end``
+            and ``top``, which is empty where nobody is there.
+
+            ``skipped``: as for a call.
+
+        Raises:
+            FileNotFoundError: A path leads nowhere.
+            ValueError: As for a call, or the stride is longer than the window.
+        """
+        self._check_classifier()
+        window, stride = self._window(window, stride)
+        result = self._run(
+            self._reader(layout, format, split),
+            inputs,
+            lambda clip: _RecordingJob(
+                self, clip, window, stride, fps, min_length, top_k
+            ),
+            batch_size,
+            show_progress,
+            strict,
+        )
+        if out_dir is not None:
+            _write(result, Path(out_dir))
+        return result
+
+    def stream(
+        self,
+        window: int | None = None,
+        stride: int | None = None,
+        layout: str | Mapping | SkeletonLayout | None = None,
+        top_k: int = 5,
+    ) -> FrameStream:
+        """Gives an object that takes frames one by one, and predicts as they come.
+
+        Args:
+            window: Frames of a window, by default as for :meth:`segment`.
+            stride: Frames from one prediction to the next, by default half a window.
+            layout: Layout of the frames, where it is not that of the model.
+            top_k: Classes of a prediction.
+        """
+        self._check_classifier()
+        window, stride = self._window(window, stride)
+        reader = self._reader(layout, None, None)
+
+        def predict(keypoint: np.ndarray) -> list[dict]:
+            (clip,) = reader.read('stream', keypoint)
+            mapping = self.mapping(clip)
+            for _, view in windows(clip.annotation, window, stride):
+                (output,) = self.forward([self.preprocess(view, mapping)])
+                return self.top(output.scores, top_k)
+            return []
+
+        return FrameStream(predict, window, stride)
+
+    def preprocess(self, annotation: dict, mapping: MapSkeleton | None) -> dict:
+        """Test view of one clip.
+
+        It is that of a test, but for a clip whose first persons are absent: those who
+        are there come first, because a model takes only so many.
+
+        Args:
+            annotation: Dict with ``keypoint`` (M, T, V, C).
+            mapping: To the layout of the model, where it is another one.
+
+        Returns:
+            ``inputs`` (K, M, T, V, C) and ``data_samples``.
+
+        Raises:
+            ValueError: The joints are not what the model takes.
+        """
+        results = dict(annotation, start_index=0, modality='Pose')
+        order = np.argsort(~_present(annotation), kind='stable')
+        for key in _BY_PERSON & annotation.keys():
+            # This copies, as a dataset does: stock transforms write into their input.
+            results[key] = np.asarray(annotation[key])[order]
+        packed = self.pipeline(results if mapping is None else mapping(results))
+        channels = packed['inputs'].shape[-1]
+        expected = getattr(self.model.backbone, 'in_channels', channels)
+        if channels != expected:
+            raise ValueError(
+                f'{channels} values a joint (coordinates, and the score where there is '
+                f'one), but the model takes {expected}'
+            )
+        if not packed['inputs'].isfinite().all():
+            raise ValueError('coordinates are NaN or infinite')
+        return packed
+
+    @torch.no_grad()
+    def forward(self, batch: Sequence[dict]) -> list[_Output]:
+        """Scores and features of views that :meth:`preprocess` has made."""
+        data = self.model.data_preprocessor(pseudo_collate(batch), False)
+        feats, kwargs = self.model.extract_feat(data['inputs'], test_mode=True)
+        features = pool(feats).float().unflatten(0, (len(batch), -1)).mean(1)  # (B, D)
+        scores = [None] * len(batch)
+        if self.model.with_cls_head:
+            samples = self.model.cls_head.predict(feats, data['data_samples'], **kwargs)
+            scores = [sample.pred_score.cpu().numpy() for sample in samples]
+        return list(map(_Output, scores, features.cpu().numpy()))
+
+    def mapping(self, clip: Clip) -> MapSkeleton | None:
+        """From the layout of a clip to that of the model; None if it is the same.
+
+        Raises:
+            ValueError: The clip has another number of joints than its layout or the
+                model, or a joint has no counterpart.
+        """
+        found = clip.annotation['keypoint'].shape[2]
+        layout = clip.layout or self.layout
+        if layout is None:
+            return None
+        if found != layout.num_joints:
+            fit = sorted(n for n, known in LAYOUTS.items() if known.num_joints == found)
+            whose = 'its layout' if clip.layout else 'the layout of the model'
+            raise ValueError(
+                f'{found} joints, but {whose}, {layout.name!r}, has '
+                f'{layout.num_joints}. Known layouts of {found} joints: '
+                f'{", ".join(fit) or "none"}; name the layout of the input (layout, '
+                '--layout), or describe it in a .json file with "joints" and "edges".'
+            )
+        if self.layout is None or layout.joints == self.layout.joints:
+            return None
+        if layout.joints not in self._mappings:
+            self._mappings[layout.joints] = MapSkeleton(layout, self.layout)
+        return self._mappings[layout.joints]
+
+    def top(self, scores: np.ndarray, k: int) -> list[dict]:
+        """The best classes: (classes,) -> dicts of label, class and score."""
+        order = np.argsort(-scores, kind='stable')[:k]
+        return [
+            {'label': int(i), 'class': self.name_of(i), 'score': float(scores[i])}
+            for i in order
+        ]
+
+    def name_of(self, label: int) -> str | None:
+        """Name of a class, where it is known."""
+        return None if self.classes is None else self.classes[label]
+
+    def _check_classifier(self) -> None:
+        if not self.model.with_cls_head:
+            raise ValueError(
+                f'{type(self.model).__name__} is a pre-training model, which knows no '
+                'classes. It gives features (features=True, --features). For '
+                'predictions take its checkpoint with a config of '
+                'configs/benchmarks/knn, or fine-tune it first.'
+            )
+
+    def _window(self, window: int | None, stride: int | None) -> tuple[int, int]:
+        if window is None:
+            lengths = (getattr(t, 'clip_len', None) for t in self.pipeline.transforms)
+            window = next((length for length in lengths if length), None)
+            if window is None:
+                raise ValueError('The pipeline tells no clip length: give window.')
+        stride = max(window // 2, 1) if stride is None else stride
+        check_window(window, stride)
+        return window, stride
+
+    def _reader(
+        self,
+        layout: str | Mapping | SkeletonLayout | None,
+        format: str | None,
+        split: str | None,
+    ) -> InputReader:
+        return InputReader(self.layout, layout, format, split, self.pose_estimator)
+
+    def _run(
+        self,
+        reader: InputReader,
+        inputs: object,
+        make_job: Callable[[Clip], _ClipJob | _RecordingJob],
+        batch_size: int,
+        show_progress: bool,
+        strict: bool,
+    ) -> dict[str, list[dict]]:
+        """Reads, batches and predicts; neither order nor memory depends on batches."""
+        found = reader.find(inputs)
+        jobs, skipped = [], []
+
+        def skip(name: str, error: Exception) -> None:
+            if strict:
+                raise ValueError(f'{name}: {error}') from error
+            skipped.append(dict(name=name, reason=str(error)))
+
+        console = Console(stderr=True)
+        with Progress(console=console, disable=not show_progress) as bar:
+            task = bar.add_task('Inference', total=len(found))
+
+            def announce(more: int) -> None:
+                bar.update(task, total=bar.tasks[0].total + more)
+
+            def clips() -> Iterator[Clip]:
+                for name, item in found:
+                    try:
+                        read = reader.read(name, item)
+                    except (OSError, ValueError) as error:
+                        skip(name, error)
+                        read = []
+                    announce(len(read) - 1)
+                    for clip in read:
+                        if isinstance(clip, LeftOut):
+                            skipped.append(dict(name=clip.name, reason=clip.reason))
+                            announce(-1)
+                        else:
+                            yield clip
+
+            def views() -> Iterator[tuple]:
+                for clip in clips():
+                    try:
+                        job = make_job(clip)
+                        announce(job.num_views - 1)
+                        for key, view in job.views():
+                            yield job, key, view
+                    except (OSError, ValueError) as error:
+                        skip(clip.name, error)
+                    else:
+                        jobs.append(job)
+
+            queue = views()
+            while batch := list(islice(queue, batch_size)):
+                outputs = self.forward([view for _, _, view in batch])
+                for (job, key, _), output in zip(batch, outputs, strict=True):
+                    job.add(key, output)
+                bar.advance(task, len(batch))
+        if not jobs:
+            first = [f'. The first, {s["name"]}: {s["reason"]}' for s in skipped[:1]]
+            raise ValueError(
+                f'None of {len(found)} inputs could be used{"".join(first)}'
+            )
+        return dict(predictions=[job.result() for job in jobs], skipped=skipped)
+
+
+class _ClipJob:
+    """A clip: its own view, and one of each person in it."""
+
+    def __init__(
+        self, inferencer: SkeletonInferencer, clip: Clip, top_k: int, features: bool
+    ) -> None:
+        self._inferencer, self._clip = inferencer, clip
+        self._top_k, self._features = top_k, features
+        self._mapping = inferencer.mapping(clip)
+        persons = np.flatnonzero(_present(clip.annotation)).tolist()
+        if not persons:
+            raise ValueError('nobody is in it: all joints are zeros')
+        self._persons = persons if inferencer.model.with_cls_head else []
+        # One person alone is what the whole clip is already.
+        self._alone = self._persons if len(persons) > 1 else []
+        self._outputs: dict[int | None, _Output] = {}
+
+    @property
+    def num_views(self) -> int:
+        return 1 + len(self._alone)
+
+    def views(self) -> Iterator[tuple[int | None, dict]]:
+        """Key (None is the clip, else the person) and test view of each."""
+        preprocess, annotation = self._inferencer.preprocess, self._clip.annotation
+        yield None, preprocess(annotation, self._mapping)
+        for person in self._alone:
+            rows = {
+                key: annotation[key][person : person + 1]
+                for key in _BY_PERSON & annotation.keys()
+            }
+            yield person, preprocess(annotation | rows, self._mapping)
+
+    def add(self, key: int | None, output: _Output) -> None:
+        self._outputs[key] = output
+
+    def result(self) -> dict:
+        whole = self._outputs[None]
+        result = dict(
+            name=self._clip.name, frames=int(self._clip.annotation['total_frames'])
+        )
+        if whole.scores is not None:
+            result['top'] = self._inferencer.top(whole.scores, self._top_k)
+            result['persons'] = [
+                dict(
+                    person=person,
+                    top=self._inferencer.top(
+                        self._outputs.get(person, whole).scores, self._top_k
+                    ),
+                )
+                for person in self._persons
+            ]
+        if self._features:
+            result['features'] = whole.features.tolist()
+        return result
+
+
+class _RecordingJob:
+    """A recording: a view of each window, whose scores go into a timeline."""
+
+    def __init__(
+        self,
+        inferencer: SkeletonInferencer,
+        clip: Clip,
+        window: int,
+        stride: int,
+        fps: float | None,
+        min_length: int,
+        top_k: int,
+    ) -> None:
+        self._inferencer, self._clip = inferencer, clip
+        self._window, self._stride = window, stride
+        self._fps = fps or clip.annotation.get('fps')
+        self._min_length, self._top_k = min_length, top_k
+        self._mapping = inferencer.mapping(clip)
+        self._frames = int(clip.annotation['total_frames'])
+        self._timeline = Timeline(self._frames, window, stride)
+
+    @property
+    def num_views(self) -> int:
+        return len(window_starts(self._frames, self._window, self._stride))
+
+    def views(self) -> Iterator[tuple[int, dict]]:
+        """First frame and test view of each window."""
+        for start, view in windows(self._clip.annotation, self._window, self._stride):
+            yield start, self._inferencer.preprocess(view, self._mapping)
+
+    def add(self, start: int, output: _Output) -> None:
+        self._timeline.add(start, output.scores)
+
+    def result(self) -> dict:
+        segments = []
+        for start, end, label, score in self._timeline.segments(self._min_length):
+            times = {}
+            if self._fps:
+                times = dict(start_s=start / self._fps, end_s=end / self._fps)
+            name = self._inferencer.name_of(label)
+            segments.append(
+                {'start': start, 'end': end, **times}
+                | {'label': label, 'class': name, 'score': score}
+            )
+        steps = [
+            dict(
+                start=start,
+                end=end,
+                top=[] if scores is None else self._inferencer.top(scores, self._top_k),
+            )
+            for start, end, scores in self._timeline.steps()
+        ]
+        return dict(
+            name=self._clip.name,
+            frames=self._frames,
+            window=self._window,
+            stride=self._stride,
+            segments=segments,
+            steps=steps,
+        )
+
+
+def _present(annotation: dict) -> np.ndarray:
+    """Who is not zero throughout, bool (M,)."""
+    return annotation['keypoint'][:, : annotation['total_frames']].any(axis=(1, 2, 3))
+
+
+def _write(result: dict[str, list[dict]], out_dir: Path) -> None:
+    """Writes the files of ``out_dir``; features go into a file of their own."""
+    predictions = result['predictions']
+    features = [p['features'] for p in predictions if 'features' in p]
+    if features:
+        with written_whole(out_dir / 'features.npy') as part:
+            with part.open('wb') as file:
+                np.save(file, np.array(features, dtype=np.float32))
+    rows = [row for prediction in predictions for row in _rows(prediction)]
+    if rows:
+        with written_whole(out_dir / 'predictions.csv') as part:
+            with part.open('w', newline='', encoding='utf-8') as file:
+                table = csv.DictWriter(file, list(max(rows, key=len)))
+                table.writeheader()
+                table.writerows(rows)
+    plain = [{k: v for k, v in p.items() if k != 'features'} for p in predictions]
+    with written_whole(out_dir / 'predictions.json') as part:
+        mmengine.dump(dict(result, predictions=plain), part, file_format='json')
+
+
+def _rows(prediction: dict) -> list[dict]:
+    """Lines of the table: segments, or the best classes of clip and persons."""
+    name = dict(name=prediction['name'])
+    if 'segments' in prediction:
+        return [name | segment for segment in prediction['segments']]
+    if 'top' not in prediction:
+        return []
+    whose = [dict(person='', top=prediction['top']), *prediction['persons']]
+    return [
+        name | dict(person=each['person'], rank=rank) | entry
+        for each in whose
+        for rank, entry in enumerate(each['top'], 1)
+    ]

@@ -1,0 +1,266 @@
+"""What people have to infer on, read into annotations: arrays, files, folders."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from ..datasets.annotation import load_annotation
+from ..datasets.converters import (
+    CONVERTERS,
+    FolderConverter,
+    LabelledConverter,
+    LeftOut,
+    MMPoseConverter,
+    NTU120Converter,
+    convert,
+)
+from ..datasets.converters.folder import read_layout
+from ..datasets.layouts import LAYOUTS, SkeletonLayout, get_layout
+from .video import VIDEO_SUFFIXES
+
+#: What makes the annotation of a video: path -> dict with ``keypoint`` (M, T, V, C),
+#: ``layout`` (name or fields) and, where they are known, ``keypoint_score``,
+#: ``img_shape`` and ``fps``.
+PoseEstimator = Callable[[str], dict]
+
+ENDINGS = ('.pkl', '.npy', '.csv', '.json', '.skeleton', *VIDEO_SUFFIXES)
+#: Formats whose files need their converter's name. Those with labels beside them are
+#: known by their ending.
+FORMATS = tuple(
+    name
+    for name, converter in CONVERTERS.items()
+    if not issubclass(converter, LabelledConverter)
+)
+# The name of an NTU file tells subject and action, which nobody asks of it here.
+_ANY_NTU_FILE = PurePosixPath('S001C001P001R001A001.skeleton')
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A clip or a recording as it was given.
+
+    Attributes:
+        name: ``frame_dir`` where an annotation has one, else the path of the file.
+        annotation: Dict with ``keypoint`` (M, T, V, C), which can be memory-mapped,
+            and ``total_frames``.
+        layout: Layout of its joints, None where nothing tells it.
+    """
+
+    name: str
+    annotation: dict
+    layout: SkeletonLayout | None
+
+
+class InputReader:
+    """Finds and reads inputs.
+
+    Args:
+        model_layout: Layout that the pipeline of the model takes, if it is known.
+        layout: Layout of the inputs: a name, a .json file as
+            :func:`~fdmae_mm.datasets.converters.folder.read_layout` takes it, or the
+            fields. None: what the inputs themselves say, else that of the model.
+        format: One of ``FORMATS``: paths are archives, folders or files of this source
+            format. None: files are known by their endings.
+        split: Split of annotation files to take. None takes all clips.
+        pose_estimator: What turns a video into an annotation.
+
+    Raises:
+        ValueError: There is no such layout or format.
+        OSError: The layout file cannot be read.
+    """
+
+    def __init__(
+        self,
+        model_layout: SkeletonLayout | None,
+        layout: str | Mapping | SkeletonLayout | None = None,
+        format: str | None = None,
+        split: str | None = None,
+        pose_estimator: PoseEstimator | None = None,
+    ) -> None:
+        if format is not None and format not in FORMATS:
+            raise ValueError(
+                f'format={format!r} must be one of {FORMATS}, or None for files that '
+                f'are known by their endings: {", ".join(ENDINGS)}.'
+            )
+        self.model_layout = model_layout
+        self.layout = _to_layout(layout)
+        # What a converter that asks for the layout is told.
+        expected = self.layout or model_layout
+        self._layout_option = layout if isinstance(layout, str) else None
+        if self._layout_option is None and expected in LAYOUTS.values():
+            self._layout_option = expected.name
+        self.format = format
+        self.split = split
+        self.pose_estimator = pose_estimator
+
+    def find(self, inputs: object) -> list[tuple[str, object]]:
+        """Lists inputs one by one: folders, globs and lists are resolved.
+
+        Returns:
+            (name, input) of each, files in the order of their names.
+
+        Raises:
+            FileNotFoundError: A path leads nowhere, or to a folder without input.
+        """
+        found = self._find(inputs)
+        return [
+            (str(item) if isinstance(item, Path) else f'input{i}', item)
+            for i, item in enumerate(found)
+        ]
+
+    def _find(self, inputs: object) -> list:
+        if isinstance(inputs, (list, tuple)):
+            return [item for each in inputs for item in self._find(each)]
+        if not isinstance(inputs, (str, os.PathLike)):
+            return [inputs]
+        path = Path(inputs)
+        # The converter of a format searches a folder itself.
+        if path.is_file() or (path.is_dir() and self.format):
+            return [path]
+        if path.is_dir():
+            found = sorted(
+                file
+                for file in path.rglob('*')
+                if file.suffix.lower() in ENDINGS and file.name != 'labels.csv'
+            )
+            if not found:
+                raise FileNotFoundError(
+                    f'{path} holds no file that ends in {", ".join(ENDINGS)}. For '
+                    f'other sources name the format, one of {FORMATS}.'
+                )
+            return found
+        found = sorted(glob.glob(str(path), recursive=True))
+        if not found:
+            raise FileNotFoundError(
+                f'{path} is no file and no folder, and as a pattern it fits nothing.'
+            )
+        return [item for each in found for item in self._find(each)]
+
+    def read(self, name: str, item: object) -> list[Clip | LeftOut]:
+        """Reads what :meth:`find` has listed.
+
+        Raises:
+            TypeError: It is nothing that can be read.
+            ValueError: It is not as it must be.
+            OSError: It cannot be read.
+        """
+        if isinstance(item, np.ndarray):
+            return [self._clip(name, dict(keypoint=item))]
+        if isinstance(item, Mapping):
+            if 'annotations' in item:
+                return self._from_annotation_file(item)
+            return [self._clip(str(item.get('frame_dir', name)), item)]
+        if not isinstance(item, Path):
+            raise TypeError(
+                f'{name} is a {type(item).__name__}; expected an array (M, T, V, C) or '
+                '(T, V, C), an annotation dict, or the path of a file, a folder or a '
+                'pattern.'
+            )
+        if self.format:
+            content, left_out = convert(CONVERTERS[self.format](), item)
+            return [
+                *self._from_annotation_file(content),
+                *(LeftOut(file, reason) for file, reason in left_out),
+            ]
+        return self._from_file(name, item)
+
+    def _from_file(self, name: str, path: Path) -> list[Clip | LeftOut]:
+        ending = path.suffix.lower()
+        if ending == '.pkl':
+            return self._from_annotation_file(load_annotation(path))
+        if ending == '.npy':
+            try:
+                # A long recording is read window by window.
+                keypoint = np.load(path, mmap_mode='r', allow_pickle=False)
+            except (ValueError, EOFError) as error:
+                raise ValueError(f'no array without pickle: {error}') from error
+            return [self._clip(name, dict(keypoint=keypoint))]
+        if ending in ('.csv', '.json'):
+            kind = FolderConverter if ending == '.csv' else MMPoseConverter
+            if self._layout_option is None:
+                raise ValueError('the layout of its joints must be given')
+            converter = kind(self._layout_option)
+            with path.open('rb') as file:
+                sample = converter.read_sample(PurePosixPath(path.name), file)
+            return [self._clip(name, sample, converter.layout)]
+        if ending == '.skeleton':
+            converter, ntu_name = NTU120Converter(), PurePosixPath(path.name)
+            if not converter.accepts(ntu_name):
+                ntu_name = _ANY_NTU_FILE
+            with path.open('rb') as file:
+                (sample,) = converter.parse(ntu_name, file)
+            if isinstance(sample, LeftOut):
+                return [LeftOut(name, sample.reason)]
+            return [self._clip(name, sample, converter.layout)]
+        if ending in VIDEO_SUFFIXES:
+            if self.pose_estimator is None:
+                raise ValueError(
+                    'a video needs a pose estimator: '
+                    'SkeletonInferencer(..., pose_estimator=VideoPoseEstimator(...))'
+                )
+            return [self._clip(name, self.pose_estimator(str(path)))]
+        raise ValueError(
+            f'unknown ending; known are {", ".join(ENDINGS)}. For other sources name '
+            f'the format, one of {FORMATS}.'
+        )
+
+    def _from_annotation_file(self, content: Mapping) -> list[Clip]:
+        """The clips of the split, in the order of the file."""
+        clips = content['annotations']
+        names = [str(a.get('frame_dir', a.get('filename'))) for a in clips]
+        chosen = set(names)
+        if self.split is not None:
+            if self.split not in content['split']:
+                raise ValueError(
+                    f'there is no split {self.split!r}, only {sorted(content["split"])}'
+                )
+            chosen = set(map(str, content['split'][self.split]))
+        layout = content.get('metainfo', {}).get('layout')
+        return [
+            self._clip(name, annotation, layout)
+            for name, annotation in zip(names, clips, strict=True)
+            if name in chosen
+        ]
+
+    def _clip(
+        self, name: str, annotation: Mapping, layout: str | Mapping | None = None
+    ) -> Clip:
+        if 'keypoint' not in annotation:
+            raise ValueError(
+                f"{name}: an annotation must have the key 'keypoint', this one has "
+                f'{sorted(map(str, annotation))}'
+            )
+        keypoint = annotation['keypoint']
+        numbers = isinstance(keypoint, np.ndarray) and keypoint.dtype.kind in 'iuf'
+        shape = np.shape(keypoint)
+        if not numbers or len(shape) not in (3, 4) or 0 in shape:
+            raise ValueError(
+                f'{name}: the joints are a {type(keypoint).__name__} of the shape '
+                f'{shape}, expected an array of numbers (persons, frames, joints, '
+                'coordinates), none of them 0, or (frames, joints, coordinates) of one '
+                'person'
+            )
+        if len(shape) == 3:
+            keypoint = keypoint[None]
+        annotation = {
+            'frame_dir': name,
+            'total_frames': keypoint.shape[1],
+            **annotation,
+            'keypoint': keypoint,
+        }
+        layout = self.layout or _to_layout(annotation.get('layout', layout))
+        return Clip(name, annotation, layout)
+
+
+def _to_layout(
+    layout: str | Mapping | SkeletonLayout | None,
+) -> SkeletonLayout | None:
+    if layout is None:
+        return None
+    return read_layout(layout) if isinstance(layout, str) else get_layout(layout)

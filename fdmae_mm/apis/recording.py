@@ -1,0 +1,228 @@
+"""Long recordings: windows, scores over time, segments, and frames as they come."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Segment(NamedTuple):
+    """A stretch of one class.
+
+    Attributes:
+        start: First frame.
+        end: Frame after the last one.
+        label: The class.
+        score: Mean of its score over the stretch.
+    """
+
+    start: int
+    end: int
+    label: int
+    score: float
+
+
+def check_window(window: int, stride: int) -> None:
+    """Raises ValueError unless 1 <= stride <= window."""
+    if not 1 <= stride <= window:
+        raise ValueError(
+            f'stride={stride} must be from 1 to window={window}, so that no frame is '
+            'left out.'
+        )
+
+
+def window_starts(frames: int, window: int, stride: int) -> list[int]:
+    """First frames of the windows: every ``stride``, and one that ends with the last.
+
+    A recording shorter than the window is one window, of all its frames.
+    """
+    last = max(frames - window, 0)
+    starts = list(range(0, last + 1, stride))
+    return starts if starts[-1] == last else [*starts, last]
+
+
+def windows(annotation: dict, window: int, stride: int) -> Iterator[tuple[int, dict]]:
+    """Cuts a recording into windows, one at a time, so that memory holds but one.
+
+    A window without anyone is left out.
+
+    Args:
+        annotation: Dict with ``keypoint`` (M, T, V, C), ``total_frames`` and perhaps
+            ``keypoint_score`` (M, T, V).
+        window: Frames of a window.
+        stride: Frames from one window to the next.
+
+    Yields:
+        First frame and annotation of each window.
+    """
+    keypoint, frames = annotation['keypoint'], annotation['total_frames']
+    for start in window_starts(frames, window, stride):
+        cut = slice(start, min(start + window, frames))
+        part = np.array(keypoint[:, cut])
+        _forget(keypoint)
+        if part.any():
+            view = dict(annotation, keypoint=part, total_frames=part.shape[1])
+            if 'keypoint_score' in annotation:
+                view['keypoint_score'] = annotation['keypoint_score'][:, cut]
+            yield start, view
+
+
+def _forget(keypoint: np.ndarray) -> None:
+    """Gives back the pages of a memory-mapped file, which would all stay resident."""
+    pages = getattr(keypoint, '_mmap', None)
+    # Not those of other modes, where it would undo what was written.
+    if getattr(keypoint, 'mode', None) == 'r' and hasattr(pages, 'madvise'):
+        pages.madvise(mmap.MADV_DONTNEED)
+
+
+class Timeline:
+    """Scores over time: one row of classes for every ``stride`` frames.
+
+    A row is the mean of the scores of the windows that overlap its frames, weighted by
+    how many of them each shares. This is the only thing that grows with a recording.
+
+    Args:
+        frames: T of the recording.
+        window: Frames of a window.
+        stride: Frames of a row.
+    """
+
+    def __init__(self, frames: int, window: int, stride: int) -> None:
+        self.window = window
+        self.bounds = np.append(np.arange(0, frames, stride), frames)  # (steps + 1,)
+        self._sums: np.ndarray | None = None  # (steps, classes)
+        self._weights = np.zeros(len(self.bounds) - 1, dtype=np.float32)
+
+    def add(self, start: int, scores: np.ndarray) -> None:
+        """Adds the scores (classes,) of the window that begins at ``start``."""
+        if self._sums is None:
+            shape = (len(self._weights), len(scores))
+            self._sums = np.zeros(shape, dtype=np.float32)
+        end = start + self.window
+        first, last = np.searchsorted(self.bounds, (start, end))
+        first -= self.bounds[first] > start
+        bounds = self.bounds[first : last + 1].clip(start, end)
+        shared = np.diff(bounds).astype(np.float32)
+        steps = slice(first, first + len(shared))
+        self._sums[steps] += shared[:, None] * scores
+        self._weights[steps] += shared
+
+    def steps(self) -> Iterator[tuple[int, int, np.ndarray | None]]:
+        """Start, end and scores (classes,) of every row; None where nobody was."""
+        scores = self._mean()
+        for step, (start, end) in enumerate(pairwise(self.bounds.tolist())):
+            yield start, end, scores[step] if self._weights[step] else None
+
+    def segments(self, min_length: int = 0) -> list[Segment]:
+        """Stretches of frames in which one class scores highest.
+
+        Stretches shorter than ``min_length`` are left out. Then, what is shorter than
+        ``min_length`` between two segments of the same class is closed.
+
+        Args:
+            min_length: Frames.
+        """
+        if self._sums is None:
+            return []
+        scores = self._mean()
+        labels = np.where(self._weights > 0, scores.argmax(axis=1), -1)
+        edges = [0, *(np.flatnonzero(np.diff(labels)) + 1), len(labels)]
+        kept = []  # (first step, step after the last, label)
+        for first, last in pairwise(edges):
+            label = labels[first]
+            if label < 0 or self._frames(first, last) < min_length:
+                continue
+            if kept and kept[-1][2] == label:
+                if self._frames(kept[-1][1], first) < min_length:
+                    first = kept.pop()[0]
+            kept.append((first, last, label))
+        lengths = np.diff(self.bounds) * (self._weights > 0)
+        return [
+            Segment(
+                int(self.bounds[first]),
+                int(self.bounds[last]),
+                int(label),
+                float(
+                    np.average(scores[first:last, label], weights=lengths[first:last])
+                ),
+            )
+            for first, last, label in kept
+        ]
+
+    def _frames(self, first: int, last: int) -> int:
+        return self.bounds[last] - self.bounds[first]
+
+    def _mean(self) -> np.ndarray | None:
+        if self._sums is None:
+            return None
+        return self._sums / np.maximum(self._weights, 1)[:, None]
+
+
+class FrameStream:
+    """Predictions while frames come in.
+
+    A ring buffer holds the last ``window`` frames. The first prediction comes when it
+    is full, the next ones every ``stride`` frames: those of the windows that
+    :func:`windows` cuts of the same frames, but for the one at the end.
+
+    Args:
+        predict: Keypoints (M, window, V, C) -> top classes.
+        window: Frames of a window.
+        stride: Frames from one prediction to the next.
+
+    Attributes:
+        frames (int): Frames that have come.
+    """
+
+    def __init__(
+        self, predict: Callable[[np.ndarray], list[dict]], window: int, stride: int
+    ) -> None:
+        check_window(window, stride)
+        self.frames = 0
+        self.window = window
+        self.stride = stride
+        self._predict = predict
+        self._ring: np.ndarray | None = None  # (M, window, V, C)
+
+    def push(self, frame: np.ndarray) -> dict | None:
+        """Takes the next frame.
+
+        Args:
+            frame: Joints (M, V, C), absent persons and dropped joints zero, or (V, C)
+                of one person. A person keeps its row.
+
+        Returns:
+            ``start``, ``end`` (frames, the end not included) and ``top`` (empty where
+            nobody was there) of the window, where one is due, else None.
+
+        Raises:
+            ValueError: The frame has another shape than those before.
+        """
+        frame = np.asarray(frame, dtype=np.float32)
+        if frame.ndim == 2:
+            frame = frame[None]
+        if frame.ndim != 3:
+            raise ValueError(
+                f'frame has the shape {frame.shape}, expected (persons, joints, '
+                'coordinates), or (joints, coordinates) of one person.'
+            )
+        persons, *joints = frame.shape
+        if self._ring is None:
+            self._ring = np.zeros((persons, self.window, *joints), dtype=np.float32)
+        if frame.shape != self._ring[:, 0].shape:
+            raise ValueError(
+                f'frame {self.frames} has the shape {frame.shape}, those before '
+                f'{self._ring[:, 0].shape}. An absent person is a row of zeros.'
+            )
+        self._ring[:, self.frames % self.window] = frame
+        self.frames += 1
+        start = self.frames - self.window
+        if start < 0 or start % self.stride:
+            return None
+        order = np.arange(start, self.frames) % self.window
+        top = self._predict(self._ring[:, order])
+        return dict(start=start, end=self.frames, top=top)

@@ -1,0 +1,100 @@
+"""The clips of a config, as its plots need them."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+from mmaction.datasets.transforms import GenSkeFeat, PackActionInputs
+from mmaction.registry import DATASETS, TRANSFORMS
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import BaseDataset, Compose
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
+
+from ..datasets.layouts import SkeletonLayout
+from ..datasets.transforms import BaseSkeletonMasking, SkeletonStream
+from .style import average_pose
+
+
+def train_clips(cfg: Config, num_clips: int | None = None) -> BaseDataset:
+    """The data set of training, each clip once, as its pipeline gives them.
+
+    Args:
+        cfg (Config): A complete config.
+        num_clips (int, optional): Take that many, evenly spaced; by default all.
+    """
+    return _build(_train_dataset(cfg), num_clips)
+
+
+def eval_batches(
+    cfg: Config, masked: bool = False, num_clips: int | None = None
+) -> DataLoader:
+    """A loader of the clips of ``eval_dataloader``, masked as in training if asked.
+
+    Args:
+        cfg (Config): A complete config; of pre-training if masks are asked for.
+        masked (bool): Append the masking of the training pipeline, and all after it.
+        num_clips (int, optional): Take that many, evenly spaced; by default all.
+
+    Raises:
+        ValueError: Masks are asked for, and the training pipeline has no masking.
+    """
+    loader = copy.deepcopy(cfg.eval_dataloader)
+    if masked:
+        view = loader.dataset.pipeline
+        kinds = [step['type'] for step in view]
+        view = view[: kinds.index('PackActionInputs')]
+        loader.dataset.pipeline = [*view, *_masking(cfg)]
+    loader.dataset = _build(loader.dataset, num_clips)
+    return Runner.build_dataloader(loader, seed=cfg.get('randomness', {}).get('seed'))
+
+
+def data_pose(dataset: BaseDataset, layout: SkeletonLayout) -> np.ndarray:
+    """Average pose of up to 100 clips of a data set, as joints whatever its stream.
+
+    Returns:
+        np.ndarray: Shape (V, 2), see :func:`average_pose`.
+    """
+    left_out = (SkeletonStream, GenSkeFeat, BaseSkeletonMasking, PackActionInputs)
+    steps = dataset.pipeline.transforms
+    view = Compose([step for step in steps if not isinstance(step, left_out)])
+    clips = []
+    for index in _spread(len(dataset), 100):
+        results = view(dataset.get_data_info(index))
+        channels = results['keypoint'].shape[-1] - ('keypoint_score' in results)
+        clips.append(results['keypoint'][..., :channels])
+    return average_pose(clips, layout)
+
+
+def _train_dataset(cfg: Config) -> ConfigDict:
+    if cfg.get('train_dataloader') is None:
+        raise ValueError(f'{cfg.filename} has no train_dataloader: nothing is masked.')
+    dataset = cfg.train_dataloader.dataset
+    while dataset.type == 'RepeatDataset':
+        dataset = dataset.dataset
+    return dataset
+
+
+def _masking(cfg: Config) -> list[dict]:
+    """The training pipeline from its first masking on."""
+    pipeline = _train_dataset(cfg).pipeline
+    for index, step in enumerate(pipeline):
+        if issubclass(TRANSFORMS.get(step['type']), BaseSkeletonMasking):
+            return pipeline[index:]
+    raise ValueError(
+        f'The training pipeline of {cfg.filename} has no masking: take the config of a '
+        'pre-training.'
+    )
+
+
+def _build(dataset: ConfigDict, num_clips: int | None) -> BaseDataset:
+    dataset = DATASETS.build(dataset)
+    if num_clips is not None and num_clips < len(dataset):
+        dataset.get_subset_(_spread(len(dataset), num_clips))
+    return dataset
+
+
+def _spread(length: int, count: int) -> list[int]:
+    """Up to ``count`` indices, evenly spaced: files often stand class by class."""
+    return np.linspace(0, length - 1, min(length, count), dtype=int).tolist()

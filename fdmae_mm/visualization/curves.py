@@ -1,0 +1,275 @@
+"""Scalars of training runs as curves: any, or the errors of the frequency bands."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .style import PAGE, PALETTE, new_figure, styled
+
+_SEED = re.compile(r'[_-](?:s|seed)\d+(?=$|/)')
+_BAND = re.compile(r'(.+)_w(\d+)_band(\d+)')
+
+
+class Curve(NamedTuple):
+    """A scalar of the seeds of a run, at the steps that all of them have logged.
+
+    Attributes:
+        steps (np.ndarray): Optimizer steps, or epochs for what a validation logged,
+            shape (S,).
+        raw (np.ndarray): As logged, shape (seeds, S).
+        mean (np.ndarray): Mean over seeds, smoothed, shape (S,).
+        spread (np.ndarray): Sample standard deviation over the smoothed seeds, 0 for
+            one seed, shape (S,).
+        unit (str): ``'step'`` or ``'epoch'``.
+    """
+
+    steps: np.ndarray
+    raw: np.ndarray
+    mean: np.ndarray
+    spread: np.ndarray
+    unit: str
+
+
+Curves = dict[str, dict[str, Curve]]  # key of the log -> name of the run -> curve
+
+
+def read_scalars(run: str | os.PathLike) -> list[dict]:
+    """Records of a run's log, in order.
+
+    A work directory has a log for every start. Where a later start repeats steps of an
+    earlier one, as a run that is resumed or begun anew does, the later one counts.
+
+    Args:
+        run (path-like): A work directory, or a ``scalars.json``.
+
+    Raises:
+        FileNotFoundError: There is no log.
+        ValueError: A line is no record.
+    """
+    run = Path(run)
+    logs = [run] if run.is_file() else sorted(run.glob('*/vis_data/scalars.json'))
+    if not logs:
+        raise FileNotFoundError(
+            f'{run} is no work directory: it has no */vis_data/scalars.json, which '
+            "training writes unless another backend takes LocalVisBackend's place."
+        )
+    records = []
+    for log in logs:
+        begun = set()
+        # What follows the last newline is being written by a run that goes on.
+        for number, line in enumerate(log.read_text().split('\n')[:-1], 1):
+            try:
+                record = json.loads(line)
+                step = record['step']
+            except (ValueError, TypeError, KeyError):
+                raise ValueError(
+                    f'{log}, line {number}: expected a JSON object with a "step", '
+                    f'found {line[:60]!r}.'
+                ) from None
+            unit = _unit(record)
+            if unit not in begun:
+                begun.add(unit)
+                records = [r for r in records if _unit(r) != unit or r['step'] < step]
+            records.append(record)
+    return records
+
+
+def plot_curves(
+    runs: Sequence[str | os.PathLike],
+    keys: Sequence[str],
+    smooth: float = 1,
+    width: float = PAGE,
+) -> tuple[Figure, Curves]:
+    """Scalars of runs over training, a panel for each scalar.
+
+    Runs whose names differ by the seed alone (``mae_s0``, ``mae_s1``) are one curve,
+    their mean, with a sample standard deviation to either side. What was logged is
+    faint behind it.
+
+    Args:
+        runs (Sequence[path-like]): Work directories, or ``scalars.json`` files.
+        keys (Sequence[str]): Keys of the log, for example ``'loss'``.
+        smooth (float): Standard deviation of the Gaussian that smoothes, in intervals
+            of the log; 0 leaves curves as logged.
+        width (float): Of the figure, in inches.
+
+    Returns:
+        tuple: The figure, and the curves by key and run.
+
+    Raises:
+        ValueError: A run has not logged a key, or its seeds share no step.
+    """
+    curves = _curves(_read(runs), keys, smooth)
+    return _draw(curves, {key: dict(ylabel=key) for key in keys}, False, width), curves
+
+
+def plot_bands(
+    runs: Sequence[str | os.PathLike], smooth: float = 1, width: float = PAGE
+) -> tuple[Figure, Curves]:
+    """Error of every frequency band over training, a panel for each band, low first.
+
+    Arguments, return values and errors are those of :func:`plot_curves`. The error is
+    the one that was logged: of a band brought to unit power, unless the loss was told
+    otherwise, so that 1 is what the prediction of zeros gets.
+
+    Raises:
+        ValueError: No run has logged the errors of bands.
+    """
+    logs = _read(runs)
+    logged = {key for seeds in logs.values() for log in seeds for r in log for key in r}
+    matches = filter(None, map(_BAND.fullmatch, logged))
+    keys = [m[0] for m in sorted(matches, key=lambda m: (m[1], int(m[3]), -int(m[2])))]
+    if not keys:
+        raise ValueError(
+            f'No log of {", ".join(logs)} has errors of bands, which a FrequencyHead '
+            'writes. What other models make of the bands is shown by the plot of '
+            'joints with band edges, from a checkpoint.'
+        )
+    curves = _curves(logs, keys, smooth)
+    labels = {key: dict(title=_band_title(runs[0], key)) for key in keys}
+    labels[keys[0]]['ylabel'] = 'error of the band, as logged'
+    return _draw(curves, labels, True, width), curves
+
+
+def _read(runs: Sequence[str | os.PathLike]) -> dict[str, list[list[dict]]]:
+    """Name of a run without its seed -> the records of every seed."""
+    logs: dict[str, dict[str | None, list[dict]]] = {}
+    for run in runs:
+        name, seed = _run_name(run)
+        seeds = logs.setdefault(name, {})
+        if seed in seeds:
+            raise ValueError(
+                f'{run}: another run is called {name!r} and has the same seed or none. '
+                'Name the folders of seeds ..._s0, ..._s1 and those of runs apart.'
+            )
+        seeds[seed] = read_scalars(run)
+    return {name: list(seeds.values()) for name, seeds in logs.items()}
+
+
+def _run_name(run: str | os.PathLike) -> tuple[str, str | None]:
+    """Name and seed: ``x/mae_s0/pretrain`` -> ``mae/pretrain``, ``_s0``.
+
+    Without a seed in the last two folders the name is that of the last.
+    """
+    path = Path(run).resolve()
+    if path.suffix == '.json':  # .../<work dir>/<time>/vis_data/scalars.json
+        path = path.parents[2]
+    folders = '/'.join(path.parts[-2:])
+    seeded = _SEED.search(folders)
+    if seeded is None:
+        return path.name, None
+    start = folders.rfind('/', 0, seeded.start()) + 1
+    return folders[start : seeded.start()] + folders[seeded.end() :], seeded[0]
+
+
+def _unit(record: dict) -> str:
+    """What a record counts: MMEngine logs steps in training, epochs in validation."""
+    return 'step' if 'iter' in record else 'epoch'
+
+
+def _curves(
+    logs: Mapping[str, list[list[dict]]], keys: Sequence[str], smooth: float
+) -> Curves:
+    if smooth < 0:
+        raise ValueError(f'smooth={smooth} must be 0 or more.')
+    return {
+        key: {name: _curve(seeds, key, name, smooth) for name, seeds in logs.items()}
+        for key in keys
+    }
+
+
+def _curve(seeds: list[list[dict]], key: str, name: str, smooth: float) -> Curve:
+    series = [{r['step']: r[key] for r in log if key in r} for log in seeds]
+    for found, log in zip(series, seeds, strict=True):
+        if not found:
+            known = sorted({k for r in log for k in r} - {'step', 'iter', 'epoch'})
+            raise ValueError(f'{name} has not logged {key!r}. It has {known}.')
+    steps = sorted(set.intersection(*map(set, series)))
+    if not steps:
+        raise ValueError(f'The runs of {name} have logged {key!r} at no common step.')
+    raw = np.array([[found[step] for step in steps] for found in series], dtype=float)
+    smoothed = raw @ _kernel(np.array(steps), smooth)
+    spread = smoothed.std(0, ddof=1) if len(raw) > 1 else np.zeros(len(steps))
+    unit = next(_unit(r) for r in seeds[0] if key in r)
+    return Curve(np.array(steps), raw, smoothed.mean(0), spread, unit)
+
+
+def _kernel(steps: np.ndarray, smooth: float) -> np.ndarray:
+    """Weights of every point (row) in every smoothed one (column), sum 1."""
+    if smooth == 0 or len(steps) < 2:
+        return np.eye(len(steps))
+    scale = smooth * np.median(np.diff(steps))
+    weights = np.exp(-0.5 * np.square((steps[:, None] - steps) / scale))
+    return weights / weights.sum(0)
+
+
+def _band_title(run: str | os.PathLike, key: str) -> str:
+    """Band and window of a key; in cycles a frame where the run has left its config."""
+    head, window, band = _BAND.fullmatch(key).groups()
+    band = int(band)
+    edges = _band_edges(run, head)
+    if edges is None:
+        return f'band {band}, window of {window} frames'
+    low, high = map(fraction, edges[band : band + 2])
+    return f'{low} to {high} cycles a frame\nwindow of {window} frames'
+
+
+def _band_edges(run: str | os.PathLike, head: str) -> Sequence[float] | None:
+    """Edges of a head's bands in the config that a run has left beside its log.
+
+    It is read, not run: a config with an infinite number cannot be run.
+    """
+    run = Path(run)
+    log = run if run.is_file() else max(run.glob('*/vis_data/scalars.json'))
+    config = log.with_name('config.py')
+    if not config.exists():
+        return None
+    for node in ast.walk(ast.parse(config.read_text())):
+        if isinstance(node, ast.keyword) and node.arg == head:
+            for option in getattr(node.value, 'keywords', ()):
+                if option.arg == 'band_edges':
+                    return ast.literal_eval(option.value)
+    return None
+
+
+def fraction(edge: float) -> str:
+    """A band edge as it is written in configs: 0.0625 -> ``'1/16'``."""
+    return str(Fraction(edge).limit_denominator(1000))
+
+
+@styled
+def _draw(
+    curves: Curves, labels: Mapping[str, dict], sharey: bool, width: float
+) -> Figure:
+    columns = min(len(curves), 3)
+    rows = -(-len(curves) // columns)
+    figure = new_figure(width, 0.3 + rows * min(2.2, 0.8 * width / columns))
+    axes = figure.subplots(rows, columns, sharey=sharey, squeeze=False).flat
+    for key, ax in zip(curves, axes, strict=False):
+        for index, (name, curve) in enumerate(curves[key].items()):
+            color = PALETTE[index % len(PALETTE)]
+            dashes = ('-', '--', ':', '-.')[index // len(PALETTE) % 4]
+            low, high = curve.mean - curve.spread, curve.mean + curve.spread
+            ax.plot(curve.steps, curve.raw.T, color=color, alpha=0.3, lw=0.4)
+            ax.fill_between(curve.steps, low, high, color=color, alpha=0.2, lw=0)
+            ax.plot(curve.steps, curve.mean, dashes, color=color, label=name)
+        ax.set(xlabel='optimizer step' if curve.unit == 'step' else 'epoch')
+        ax.set(**labels[key])
+        ax.grid(axis='y', lw=0.3)
+    for ax in axes[len(curves) :]:
+        ax.remove()
+    names = list(next(iter(curves.values())))
+    if len(names) > 1:
+        handles, _ = axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc='outside upper center', ncols=4)
+    return figure

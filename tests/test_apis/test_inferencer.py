@@ -1,0 +1,537 @@
+import csv
+import importlib.util
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from fdmae_mm.apis import SkeletonInferencer, find_config
+from fdmae_mm.apis import test as run_test
+from fdmae_mm.datasets.annotation import save_annotation
+from fdmae_mm.datasets.layouts import LAYOUTS, map_layout
+from fdmae_mm.files import shipped
+
+NUM_CLASSES = 20
+NAMES = tuple(f'action {i}' for i in range(NUM_CLASSES))
+SIZE = dict(embed_dims=16, depth=1, num_heads=2)
+
+
+def write(folder, name, change):
+    """A tiny model of a shipped config: config and checkpoint, untrained."""
+    init_default_scope('mmaction')
+    cfg = Config.fromfile(find_config(name))
+    cfg.merge_from_dict({'model.backbone': SIZE, **change})
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    for module in model.modules():
+        # As after a training: without it, all clips score about the same.
+        if isinstance(module, torch.nn.Linear):
+            torch.nn.init.normal_(module.weight, std=0.5)
+    meta = dict(dataset_meta=dict(classes=NAMES))
+    path = folder / f'{name}.pth'
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
+    return cfg, str(path)
+
+
+@pytest.fixture(scope='module')
+def classifier(tmp_path_factory, synthetic_ann_file):
+    """Config and checkpoint of a classifier of the synthetic set."""
+    data = dict(ann_file=synthetic_ann_file, indices=24)
+    folder = tmp_path_factory.mktemp('classifier')
+    cfg, weights = write(
+        folder,
+        'finetune_synthetic',
+        {
+            'model.cls_head': dict(in_channels=16, hidden_dims=16),
+            'test_dataloader.dataset': data,
+            'test_dataloader.batch_size': 8,
+        },
+    )
+    cfg.dump(folder / 'classifier.py')
+    return str(folder / 'classifier.py'), weights
+
+
+@pytest.fixture(scope='module')
+def pretrained(tmp_path_factory):
+    return write(
+        tmp_path_factory.mktemp('pretrained'),
+        'fdmae_synthetic',
+        {'model.decoder': SIZE},
+    )
+
+
+@pytest.fixture(scope='module')
+def loaded(classifier):
+    return SkeletonInferencer(*classifier, device='cpu')
+
+
+@pytest.fixture
+def infer(loaded):
+    """Predictions of the classifier, without a progress bar."""
+
+    def run(inputs, top_k=NUM_CLASSES, **options):
+        result = loaded(inputs, show_progress=False, top_k=top_k, **options)
+        return result['predictions']
+
+    return run
+
+
+@pytest.fixture
+def clips(synthetic_annotation):
+    """Some clips; the synthetic set has clips of one person and of two."""
+    chosen = synthetic_annotation['annotations'][::11]
+    assert {len(clip['keypoint']) for clip in chosen} == {1, 2}
+    return chosen
+
+
+def close(one, other):
+    # The bits of a product of matrices depend on how many rows it has.
+    return np.allclose(one, other, atol=1e-5, rtol=0)
+
+
+def scores_of(top):
+    scores = np.full(NUM_CLASSES, np.nan)
+    for entry in top:
+        scores[entry['label']] = entry['score']
+    return scores
+
+
+def clip_scores(predictions):
+    return np.array([scores_of(p['top']) for p in predictions])
+
+
+def test_scores_are_those_of_a_test(
+    classifier, loaded, infer, synthetic_annotation, synthetic_ann_file, tmp_path
+):
+    dump = tmp_path / 'scores.pkl'
+    run_test([*classifier, '--work-dir', str(tmp_path), '--dump', str(dump)])
+    samples = pickle.loads(dump.read_bytes())
+    expected = [sample['pred_score'].numpy() for sample in samples]
+    assert len({scores.argmax() for scores in expected}) > 1
+    names = set(synthetic_annotation['split']['xview_val'])
+    chosen = [a for a in synthetic_annotation['annotations'] if a['frame_dir'] in names]
+    views = [loaded.preprocess(clip, None) for clip in chosen[:24]]
+    outputs = [o for i in range(0, 24, 8) for o in loaded.forward(views[i : i + 8])]
+    assert np.array_equal([output.scores for output in outputs], expected)
+    predictions = infer(synthetic_ann_file, split='xview_val')[:24]
+    assert [p['name'] for p in predictions] == [s['frame_dir'] for s in samples]
+    assert close(clip_scores(predictions), expected)
+
+
+@pytest.mark.parametrize('batch_size', [1, 5])
+def test_batches_change_neither_order_nor_scores(infer, clips, batch_size):
+    one, other = infer(clips), infer(clips, batch_size=batch_size)
+    assert [p['name'] for p in one] == [c['frame_dir'] for c in clips]
+    assert [p['name'] for p in other] == [c['frame_dir'] for c in clips]
+    assert close(clip_scores(one), clip_scores(other))
+
+
+def test_best_classes_come_first_with_their_names(infer, clips):
+    (whole,), (best,) = infer(clips[0]), infer(clips[0], top_k=3)
+    scores = scores_of(whole['top'])
+    assert scores.sum() == pytest.approx(1)
+    assert [entry['score'] for entry in best['top']] == sorted(scores, reverse=True)[:3]
+    assert best['top'][0]['label'] == scores.argmax()
+    assert best['top'][0]['class'] == f'action {scores.argmax()}'
+    assert best['frames'] == clips[0]['total_frames']
+
+
+def test_a_person_is_classified_as_if_alone(infer, clips):
+    clip = next(clip for clip in clips if len(clip['keypoint']) == 2)
+    (both,) = infer(clip)
+    assert [each['person'] for each in both['persons']] == [0, 1]
+    scores = [scores_of(each['top']) for each in both['persons']]
+    for found, keypoint in zip(scores, clip['keypoint'], strict=True):
+        (alone,) = infer(keypoint)
+        assert close(found, scores_of(alone['top']))
+    assert not np.allclose(*scores, atol=1e-3)
+    assert not np.allclose(scores[0], scores_of(both['top']), atol=1e-3)
+
+
+def test_those_who_are_there_come_first(infer, clips):
+    clip = next(clip for clip in clips if len(clip['keypoint']) == 2)
+    empty = np.zeros_like(clip['keypoint'][:1])
+    # The model takes two persons.
+    crowd = np.concatenate([empty, clip['keypoint'][:1], empty, clip['keypoint'][1:]])
+    (found,), (expected,) = infer(crowd), infer(clip['keypoint'])
+    assert [each['person'] for each in found['persons']] == [1, 3]
+    assert found['top'] == expected['top']
+    assert [e['top'] for e in found['persons']] == [
+        e['top'] for e in expected['persons']
+    ]
+
+
+def test_a_clip_of_one_person_is_that_person(infer, clips, monkeypatch, loaded):
+    clip = next(clip for clip in clips if len(clip['keypoint']) == 1)
+    views = []
+    forward = loaded.forward
+    monkeypatch.setattr(loaded, 'forward', lambda v: views.extend(v) or forward(v))
+    (found,) = infer(clip)
+    assert len(views) == 1
+    assert found['persons'] == [dict(person=0, top=found['top'])]
+
+
+def test_inputs_are_not_written_into(loaded, clips, monkeypatch):
+    clip = dict(clips[0])
+    clip['keypoint_score'] = np.ones(clip['keypoint'].shape[:3], np.float32)
+    before = {key: clip[key].copy() for key in ('keypoint', 'keypoint_score')}
+
+    def pipeline(results):
+        for key in before:
+            results[key][:] = 7
+        return dict(inputs=torch.ones(1, 1, 1, 1, 3))
+
+    monkeypatch.setattr(loaded, 'pipeline', pipeline)
+    loaded.preprocess(clip, None)
+    assert all(np.array_equal(clip[key], before[key]) for key in before)
+
+
+def test_a_pretrained_model_gives_features_alone(pretrained, clips, tmp_path):
+    inferencer = SkeletonInferencer(*pretrained, device='cpu')
+    for call in (inferencer, inferencer.segment):
+        with pytest.raises(ValueError, match=r'FDMAE is a pre-training model.*knn'):
+            call(clips)
+    with pytest.raises(ValueError, match='FDMAE is a pre-training model'):
+        inferencer.stream()
+    result = inferencer(clips, features=True, show_progress=False, out_dir=tmp_path)
+    predictions = result['predictions']
+    assert set(predictions[0]) == {'name', 'frames', 'features'}
+    features = np.array([p['features'] for p in predictions])
+    for clip, row in zip(clips, features, strict=True):
+        (view,) = inferencer.preprocess(clip, None)['inputs']
+        with torch.no_grad():
+            tokens = inferencer.model.backbone(view[None])[0]  # (M, D, T', V)
+        assert close(row, tokens.mean((0, 2, 3)))
+    assert np.array_equal(np.load(tmp_path / 'features.npy'), features.astype('f4'))
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        'features.npy',
+        'predictions.json',
+    ]
+
+
+def test_neighbours_of_a_pretrained_model_give_classes(
+    pretrained, synthetic_annotation, synthetic_ann_file, clips
+):
+    options = {
+        'model.backbone': SIZE,
+        'model.cls_head.in_channels': 16,
+        'bank_dataloader.dataset.ann_file': synthetic_ann_file,
+    }
+    inferencer = SkeletonInferencer(
+        'knn_synthetic', pretrained[1], 'cpu', cfg_options=options
+    )
+    names = synthetic_annotation['split']['xview_train']
+    known = [clip for clip in clips if clip['frame_dir'] in names]
+    result = inferencer(known, show_progress=False, top_k=1)
+    # The nearest clip is the clip itself, which is in the bank.
+    found = [p['top'][0]['label'] for p in result['predictions']]
+    assert found == [clip['label'] for clip in known]
+    classes = synthetic_annotation['metainfo']['classes']
+    assert result['predictions'][0]['top'][0]['class'] == classes[found[0]]
+
+
+def test_joints_of_another_layout_are_mapped(infer, clips):
+    weights, _ = map_layout('nturgb+d', 'h36m')
+    there = [dict(clip, keypoint=weights @ clip['keypoint']) for clip in clips[:3]]
+    weights, _ = map_layout('h36m', 'nturgb+d')
+    back = [dict(clip, keypoint=weights @ clip['keypoint']) for clip in there]
+    expected = clip_scores(infer(back))
+    for found in (
+        infer(there, layout='h36m'),
+        infer(there, layout=LAYOUTS['h36m']),
+        infer([dict(clip, layout='h36m') for clip in there]),
+    ):
+        assert close(clip_scores(found), expected)
+
+
+def test_layout_of_an_annotation_file_is_kept_to(infer, clips, tmp_path):
+    clip = dict(clips[0], keypoint=clips[0]['keypoint'][:, :, ::-1].copy())
+    joints = LAYOUTS['nturgb+d'].joints
+    edges = [[joints[a], joints[b]] for a, b in LAYOUTS['nturgb+d'].edges]
+    layout = dict(name='reversed', joints=joints[::-1], edges=edges)
+    path = tmp_path / 'reversed.pkl'
+    content = dict(split={}, annotations=[clip], metainfo=dict(layout=layout))
+    save_annotation(content, path)
+    (found,), (expected,), (wrong,) = infer(path), infer(clips[0]), infer(clip)
+    expected = scores_of(expected['top'])
+    assert close(scores_of(found['top']), expected)
+    assert not np.allclose(scores_of(wrong['top']), expected, atol=1e-3)
+
+
+def test_wrong_joints_are_an_error_that_names_what_fits(infer):
+    with pytest.raises(ValueError) as error:
+        infer(np.ones((1, 8, 17, 3), np.float32))
+    for part in (
+        "input0: 17 joints, but the layout of the model, 'nturgb+d', has 25",
+        'Known layouts of 17 joints: coco, h36m',
+        '--layout',
+    ):
+        assert part in str(error.value)
+    with pytest.raises(ValueError, match="17 joints, but its layout, 'sbu', has 15"):
+        infer(np.ones((1, 8, 17, 3), np.float32), layout='sbu')
+
+
+@pytest.mark.parametrize(
+    ('bad', 'reason'),
+    [
+        (np.zeros((1, 8, 25, 3)), 'nobody is in it'),
+        (np.full((1, 8, 25, 3), np.nan), 'is not finite at person 0'),
+        (np.ones((1, 8, 25, 2)), 'needs 3-D coordinates'),
+        (dict(keypoint=np.ones((1, 8, 25, 3)), total_frames=9), 'total_frames=9'),
+        (
+            dict(keypoint=np.ones((1, 8, 25, 3)), keypoint_score=np.ones((1, 8, 25))),
+            '4 values a joint .* the model takes 3',
+        ),
+    ],
+)
+def test_a_bad_clip_is_listed_and_left_out(loaded, clips, bad, reason):
+    inputs = [clips[0], bad, clips[1]]
+    result = loaded(inputs, show_progress=False)
+    names = [p['name'] for p in result['predictions']]
+    assert names == [clips[0]['frame_dir'], clips[1]['frame_dir']]
+    ((name, why),) = [each.values() for each in result['skipped']]
+    assert name == 'input1'
+    with pytest.raises(ValueError, match=reason):
+        raise ValueError(why)
+    with pytest.raises(ValueError, match=f'input1: .*{reason}'):
+        loaded(inputs, show_progress=False, strict=True)
+    with pytest.raises(ValueError, match=r'None of 1 inputs.* input0: '):
+        loaded([bad], show_progress=False)
+
+
+def test_what_a_pipeline_lets_pass_is_checked(loaded, clips, monkeypatch):
+    nan = dict(inputs=torch.full((1, 2, 32, 25, 3), float('nan')))
+    monkeypatch.setattr(loaded, 'pipeline', lambda results: nan)
+    with pytest.raises(ValueError, match='coordinates are NaN or infinite'):
+        loaded.preprocess(clips[0], None)
+
+
+def test_a_bad_file_of_a_folder_is_listed(loaded, clips, tmp_path):
+    np.save(tmp_path / 'a.npy', clips[0]['keypoint'])
+    (tmp_path / 'b.npy').write_bytes(b'no array')
+    np.save(tmp_path / 'c.npy', clips[1]['keypoint'])
+    result = loaded(tmp_path, show_progress=False)
+    assert [p['name'] for p in result['predictions']] == [
+        str(tmp_path / 'a.npy'),
+        str(tmp_path / 'c.npy'),
+    ]
+    (left_out,) = result['skipped']
+    assert left_out['name'] == str(tmp_path / 'b.npy')
+    assert 'no array without pickle' in left_out['reason']
+
+
+def test_files_hold_what_was_returned(loaded, clips, tmp_path):
+    result = loaded(
+        clips[:2], show_progress=False, top_k=2, features=True, out_dir=tmp_path
+    )
+    content = json.loads((tmp_path / 'predictions.json').read_text())
+    features = np.load(tmp_path / 'features.npy')
+    for prediction, row in zip(result['predictions'], features, strict=True):
+        assert np.array_equal(np.float32(prediction.pop('features')), row)
+    assert content == result
+    with open(tmp_path / 'predictions.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    expected = [
+        [p['name'], str(q['person']), str(rank), e['class'], e['score']]
+        for p in result['predictions']
+        for q in [dict(p, person=''), *p['persons']]
+        for rank, e in enumerate(q['top'], 1)
+    ]
+    assert [
+        [r['name'], r['person'], r['rank'], r['class'], float(r['score'])] for r in rows
+    ] == expected
+
+
+@pytest.fixture(scope='module')
+def recording(synthetic_annotation):
+    """Clips of two persons end to end, the second with a pause: (2, T, 25, 3)."""
+    chosen = [
+        clip['keypoint']
+        for clip in synthetic_annotation['annotations']
+        if len(clip['keypoint']) == 2
+    ]
+    keypoint = np.concatenate(chosen[:4], axis=1)
+    keypoint[1, 20:60] = 0
+    return keypoint
+
+
+def test_a_window_is_a_clip(loaded, infer, recording):
+    # Windows that do not overlap: a row is a window.
+    result = loaded.segment(recording, 24, 24, top_k=NUM_CLASSES, show_progress=False)
+    (prediction,) = result['predictions']
+    steps = prediction['steps'][:-2]
+    assert len(steps) > 3
+    clips = infer([recording[:, s['start'] : s['end']] for s in steps])
+    assert close(clip_scores(steps), clip_scores(clips))
+
+
+def test_a_stream_gives_what_the_windows_of_the_recording_give(loaded, recording):
+    stream = loaded.stream(24, 8, top_k=NUM_CLASSES)
+    frames = recording[:, : 24 + 8 * 5].swapaxes(0, 1)
+    found = [result for frame in frames if (result := stream.push(frame))]
+    assert [r['start'] for r in found] == [0, 8, 16, 24, 32, 40]
+    sums, counts = np.zeros((8, NUM_CLASSES)), np.zeros((8, 1))
+    for result, scores in zip(found, clip_scores(found), strict=True):
+        rows = slice(result['start'] // 8, result['end'] // 8)
+        sums[rows] += scores
+        counts[rows] += 1
+    (whole,) = loaded.segment(
+        recording[:, : 24 + 8 * 5], 24, 8, top_k=NUM_CLASSES, show_progress=False
+    )['predictions']
+    assert close(clip_scores(whole['steps']), sums / counts)
+
+
+def test_a_stream_maps_joints_and_tells_when_nobody_is_there(loaded, recording):
+    weights, _ = map_layout('nturgb+d', 'h36m')
+    (whole,) = loaded.segment(
+        weights @ recording[:, :8], 8, 8, layout='h36m', top_k=1, show_progress=False
+    )['predictions']
+    stream = loaded.stream(8, 8, layout='h36m', top_k=1)
+    results = [
+        stream.push(weights @ frame)
+        for frame in (*recording.swapaxes(0, 1)[:8], *np.zeros((8, 2, 25, 3)))
+    ]
+    assert results[7]['top'] == whole['steps'][0]['top']
+    assert results[15] == dict(start=8, end=16, top=[])
+
+
+def test_segments_of_a_recording(loaded, recording, tmp_path):
+    keypoint = recording.copy()
+    keypoint[:, 60:140] = 0
+    result = loaded.segment(
+        keypoint, 20, 10, fps=10.0, top_k=2, out_dir=tmp_path, show_progress=False
+    )
+    (prediction,) = result['predictions']
+    segments, frames = prediction['segments'], keypoint.shape[1]
+    assert prediction['frames'] == frames
+    assert segments[0]['start'] == 0 and segments[-1]['end'] == frames
+    steps = {step['start']: step['top'] for step in prediction['steps']}
+    for segment in segments:
+        assert segment['start_s'] == segment['start'] / 10
+        assert segment['end_s'] == segment['end'] / 10
+        assert segment['class'] == f'action {segment["label"]}'
+        tops = [steps[i] for i in range(segment['start'], segment['end'], 10)]
+        assert {top[0]['label'] for top in tops} == {segment['label']}
+    # Windows from 60 to 120 see nobody: the last row before is 60 to 70, by the window
+    # that begins at 50.
+    assert steps[60] and steps[130]
+    assert not any(steps[i] for i in range(70, 130, 10))
+    assert not any(70 <= s['start'] < 130 for s in segments)
+    assert json.loads((tmp_path / 'predictions.json').read_text()) == result
+    with open(tmp_path / 'predictions.csv', newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert [(int(r['start']), float(r['end_s']), r['class']) for r in rows] == [
+        (s['start'], s['end_s'], s['class']) for s in segments
+    ]
+
+
+def test_window_and_stride_by_default(loaded, recording):
+    (found,) = loaded.segment(dict(keypoint=recording, fps=5), show_progress=False)[
+        'predictions'
+    ]
+    assert (found['window'], found['stride']) == (32, 16)  # clip_len of the config
+    assert found['segments'][0]['end_s'] == found['segments'][0]['end'] / 5
+
+
+def test_a_bad_frame_leaves_the_recording_out(loaded, recording):
+    bad = recording.copy()
+    bad[0, 100] = np.nan
+    result = loaded.segment([bad, recording], 16, 16, batch_size=3, show_progress=False)
+    assert [p['name'] for p in result['predictions']] == ['input1']
+    assert 'not finite' in result['skipped'][0]['reason']
+
+
+def test_memory_holds_one_batch_of_windows(loaded, recording, monkeypatch):
+    made, done, most = 0, 0, 0
+    preprocess, forward = loaded.preprocess, loaded.forward
+
+    def counted_preprocess(*args):
+        nonlocal made, most
+        made += 1
+        most = max(most, made - done)
+        return preprocess(*args)
+
+    def counted_forward(batch):
+        nonlocal done
+        done += len(batch)
+        return forward(batch)
+
+    monkeypatch.setattr(loaded, 'preprocess', counted_preprocess)
+    monkeypatch.setattr(loaded, 'forward', counted_forward)
+    loaded.segment(recording, 16, 4, batch_size=5, show_progress=False)
+    assert made == done > 20
+    assert most == 5
+
+
+@pytest.fixture(scope='module')
+def command():
+    """main() of tools/infer.py."""
+    spec = importlib.util.spec_from_file_location(
+        'infer_command', shipped('tools', 'infer.py')
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def test_command_prints_and_writes(command, classifier, clips, tmp_path, capsys):
+    for i, clip in enumerate(sorted(clips, key=lambda c: len(c['keypoint']))[-3:]):
+        np.save(tmp_path / f'{i}.npy', clip['keypoint'])
+    (tmp_path / 'x.csv').write_text('1,2')
+    out = tmp_path / 'out'
+    options = ['--out-dir', str(out), '--top-k', '2', '--device', 'cpu']
+    assert command([*classifier, str(tmp_path), *options]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    best = json.loads((out / 'predictions.json').read_text())['predictions'][0]
+    listed = ', '.join(f'{top["class"]} {top["score"]:.2f}' for top in best['top'])
+    assert lines[0] == f'{tmp_path / "0.npy"} ({best["frames"]} frames): {listed}'
+    assert any(line.startswith('  person 1: ') for line in lines)
+    assert any(line.startswith(f'left out: {tmp_path / "x.csv"}: ') for line in lines)
+    assert 'inferred: 3, left out: 1' in lines
+
+
+def test_command_finds_segments(command, classifier, recording, tmp_path, capsys):
+    np.save(tmp_path / 'long.npy', recording)
+    options = ['--window', '20', '--stride', '10', '--fps', '20']
+    assert command([*classifier, str(tmp_path / 'long.npy'), *options]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split()[:3] == ['0', '-', lines[1].split()[2]]
+    assert ' s  action ' in lines[1]
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['nowhere.npy'], 'nowhere.npy is no file and no folder'),
+        (['a.npy', '--layout', 'x'], "layout 'x' is unknown"),
+        (['a.npy', '--window', '4', '--stride', '5'], 'stride=5 must be from 1 to'),
+    ],
+)
+def test_command_says_what_is_wrong(command, classifier, options, message, capsys):
+    assert command([*classifier, *options]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--stride', '4'], 'go with --segment or --window'),
+        (['--features'], '--out-dir, which is not given'),
+        (['--segment', '--features', '--out-dir', 'x'], 'those of clips'),
+    ],
+)
+def test_command_refuses_options_that_do_nothing(command, options, message, capsys):
+    with pytest.raises(SystemExit):
+        command(['config', 'weights', 'a.npy', *options])
+    assert message in capsys.readouterr().err
+
+
+def test_help_has_examples(command, capsys):
+    with pytest.raises(SystemExit):
+        command(['--help'])
+    assert 'python tools/infer.py finetune_nw-ucla_small' in capsys.readouterr().out

@@ -1,0 +1,228 @@
+import json
+
+import numpy as np
+import pytest
+
+from fdmae_mm.apis.inputs import InputReader
+from fdmae_mm.datasets.annotation import save_annotation
+from fdmae_mm.datasets.converters import LeftOut
+from fdmae_mm.datasets.converters.ntu_missing import MISSING_SKELETONS
+from fdmae_mm.datasets.layouts import LAYOUTS, layout_from_joints
+
+NTU = LAYOUTS['nturgb+d']
+NTU_NAME = 'S001C002P003R002A013.skeleton'
+
+
+def array(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def read(inputs, model_layout=NTU, **options):
+    reader = InputReader(model_layout, **options)
+    return [
+        clip for name, item in reader.find(inputs) for clip in reader.read(name, item)
+    ]
+
+
+def one(inputs, **options):
+    (clip,) = read(inputs, **options)
+    return clip
+
+
+def skeleton_file(path, keypoint):
+    """A .skeleton file of one person (T, 25, 3)."""
+    lines = [len(keypoint)]
+    for joints in keypoint:
+        lines += [1, '72057594037931101 0 1 1 1 1 0 0 0 2', len(joints)]
+        lines += [f'{x} {y} {z} 277 192 1036 519 0 0 0 0 2' for x, y, z in joints]
+    path.write_text('\n'.join(map(str, lines)))
+    return path
+
+
+def test_arrays_of_one_and_of_several_persons():
+    single, several = array(7, 25, 3), array(2, 7, 25, 3)
+    first, second = read([single, several])
+    assert np.array_equal(first.annotation['keypoint'], single[None])
+    assert np.array_equal(second.annotation['keypoint'], several)
+    assert (first.name, second.name) == ('input0', 'input1')
+    assert first.annotation['total_frames'] == 7
+    assert first.layout is None
+
+
+def test_an_annotation_keeps_what_it_says():
+    annotation = dict(
+        frame_dir='a', keypoint=array(1, 7, 17, 2), total_frames=5, layout='coco'
+    )
+    clip = one(annotation)
+    assert clip.name == 'a'
+    assert clip.annotation['total_frames'] == 5
+    assert clip.layout is LAYOUTS['coco']
+    assert one(annotation, layout='h36m').layout is LAYOUTS['h36m']
+
+
+@pytest.fixture
+def annotation_file(tmp_path):
+    clips = [
+        dict(frame_dir=name, label=0, total_frames=3, keypoint=array(1, 3, 20, 3))
+        for name in 'abc'
+    ]
+    path = tmp_path / 'clips.pkl'
+    metainfo = dict(layout='kinect_v1_utd_mhad')
+    split = dict(train=['c', 'a'], val=['b'])
+    save_annotation(dict(split=split, annotations=clips, metainfo=metainfo), path)
+    return path
+
+
+def test_an_annotation_file_and_a_split_of_it(annotation_file):
+    clips = read(str(annotation_file))
+    assert [clip.name for clip in clips] == ['a', 'b', 'c']
+    # Of 20 joints as kinect_v1, in another order: only the file can tell.
+    assert clips[0].layout is LAYOUTS['kinect_v1_utd_mhad']
+    assert [c.name for c in read(annotation_file, split='train')] == ['a', 'c']
+    with pytest.raises(ValueError, match=r"no split 'test', only \['train', 'val'\]"):
+        read(annotation_file, split='test')
+
+
+def test_a_file_of_an_array_is_mapped_and_not_read(tmp_path):
+    keypoint = array(2, 7, 25, 3)
+    np.save(tmp_path / 'a.npy', keypoint)
+    clip = one(tmp_path / 'a.npy')
+    assert isinstance(clip.annotation['keypoint'], np.memmap)
+    assert np.array_equal(clip.annotation['keypoint'], keypoint)
+    assert clip.name == str(tmp_path / 'a.npy')
+
+
+def test_a_table_and_poses_of_mmpose_take_the_layout_of_the_model(tmp_path):
+    keypoint = array(4, 25, 3)
+    np.savetxt(tmp_path / 'a.csv', keypoint.reshape(4, -1), delimiter=',')
+    clip = one(tmp_path / 'a.csv')
+    assert np.allclose(clip.annotation['keypoint'], keypoint[None], atol=1e-6)
+    assert clip.layout == NTU
+
+    person = dict(keypoints=array(17, 2).tolist(), keypoint_scores=[0.5] * 17)
+    frames = [dict(frame_id=i, instances=[person]) for i in range(3)]
+    (tmp_path / 'b.json').write_text(json.dumps(frames))
+    clip = one(tmp_path / 'b.json', layout='coco')
+    assert clip.annotation['keypoint'].shape == (1, 3, 17, 2)
+    assert clip.annotation['keypoint_score'].shape == (1, 3, 17)
+    assert clip.layout is LAYOUTS['coco']
+    with pytest.raises(
+        ValueError, match=r'17 joints.*layouts of 17 joints: coco, h36m'
+    ):
+        one(tmp_path / 'b.json')
+
+
+def test_a_table_needs_a_layout_that_has_a_name(tmp_path):
+    (tmp_path / 'a.csv').write_text('0,0,0\n')
+    layout = layout_from_joints('own', ['hip'], [])
+    with pytest.raises(ValueError, match='layout of its joints must be given'):
+        one(tmp_path / 'a.csv', model_layout=layout)
+
+
+@pytest.mark.parametrize('name', [NTU_NAME, 'kinect.skeleton'])
+def test_a_raw_ntu_file_of_any_name(tmp_path, name):
+    keypoint = array(3, 25, 3)
+    clip = one(skeleton_file(tmp_path / name, keypoint))
+    assert np.allclose(clip.annotation['keypoint'], keypoint[None], atol=1e-6)
+    assert clip.layout == NTU
+    assert clip.name == str(tmp_path / name)
+
+
+def test_a_sample_that_the_authors_list_is_left_out(tmp_path):
+    path = skeleton_file(
+        tmp_path / f'{min(MISSING_SKELETONS)}.skeleton', array(3, 25, 3)
+    )
+    left_out = one(path)
+    assert isinstance(left_out, LeftOut)
+    assert (left_out.name, 'missing' in left_out.reason) == (str(path), True)
+
+
+def test_folders_globs_and_lists_in_the_order_of_names(tmp_path):
+    for name in ('b', 'a', 'sub/c'):
+        path = tmp_path / f'{name}.npy'
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, array(3, 25, 3))
+    (tmp_path / 'labels.csv').write_text('file,label\na,b\n')
+    (tmp_path / 'notes.txt').write_text('')
+
+    def names(inputs):
+        found = InputReader(NTU).find(inputs)
+        return [name.removeprefix(f'{tmp_path}/') for name, _ in found]
+
+    assert names(tmp_path) == ['a.npy', 'b.npy', 'sub/c.npy']
+    assert names(str(tmp_path / '*.npy')) == ['a.npy', 'b.npy']
+    assert names(str(tmp_path / '**' / '*.npy')) == ['a.npy', 'b.npy', 'sub/c.npy']
+    assert names([tmp_path / 'b.npy', array(3, 25, 3), str(tmp_path / 'sub')]) == [
+        'b.npy',
+        'input1',
+        'sub/c.npy',
+    ]
+
+
+def test_other_formats_by_name(tmp_path):
+    for name, frames in (('a01_s01_e00_v01', 3), ('a08_s02_e01_v02', 5)):
+        record = dict(file_name=name, skeletons=array(frames, 20, 3).tolist(), label=1)
+        record['label'] = {'a01': 1, 'a08': 7}[name[:3]]
+        (tmp_path / f'{name}.json').write_text(json.dumps(record))
+    (tmp_path / 'a02_s01_e00_v01.json').write_text('{')
+    first, second, left_out = read(tmp_path, format='nw_ucla')
+    assert (first.name, second.annotation['total_frames']) == ('a01_s01_e00_v01', 5)
+    assert first.layout is LAYOUTS['kinect_v1']
+    assert isinstance(left_out, LeftOut)
+
+
+def test_a_video_goes_through_the_pose_estimator(tmp_path):
+    path = tmp_path / 'a.mp4'
+    path.touch()
+    with pytest.raises(ValueError, match='a video needs a pose estimator'):
+        one(path)
+    keypoint = array(1, 3, 17, 3)
+
+    def estimate(video):
+        assert video == str(path)
+        return dict(keypoint=keypoint, layout='h36m', fps=25.0)
+
+    clip = one(path, pose_estimator=estimate)
+    assert clip.annotation['keypoint'] is keypoint
+    assert clip.annotation['fps'] == 25
+    assert clip.layout is LAYOUTS['h36m']
+
+
+@pytest.mark.parametrize(
+    ('bad', 'reason'),
+    [
+        (array(25, 3), r'array of numbers \(persons, frames'),
+        (array(1, 0, 25, 3), 'none of them 0'),
+        (np.full((1, 2, 25, 3), 'x'), 'array of numbers'),
+        (dict(frame_dir='a'), "a: an annotation must have the key 'keypoint'"),
+        (dict(keypoint=[[1.0]]), r'are a list of the shape \(1, 1\)'),
+    ],
+)
+def test_what_is_no_clip_is_refused(bad, reason):
+    with pytest.raises(ValueError, match=reason):
+        one(bad)
+
+
+def test_what_is_no_input_is_refused():
+    with pytest.raises(TypeError, match='input0 is a int; expected an array'):
+        one(3)
+
+
+def test_objects_are_not_unpickled(tmp_path):
+    np.save(tmp_path / 'a.npy', np.array([print], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match='no array without pickle'):
+        one(tmp_path / 'a.npy')
+
+
+def test_paths_that_lead_nowhere(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'a\*\.npy is no file and no folder'):
+        read(str(tmp_path / 'a*.npy'))
+    with pytest.raises(FileNotFoundError, match=r'holds no file that ends in \.pkl'):
+        read(tmp_path)
+    (tmp_path / 'a.txt').touch()
+    with pytest.raises(ValueError, match='unknown ending'):
+        read(tmp_path / 'a.txt')
+    with pytest.raises(ValueError, match=r"format='folder' must be one of .*nw_ucla"):
+        read(tmp_path, format='folder')
+    with pytest.raises(ValueError, match=r"layout 'ntu' is unknown\. Known: "):
+        read(tmp_path, layout='ntu')

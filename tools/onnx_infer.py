@@ -1,0 +1,205 @@
+#!/usr/bin/env python
+"""Classify joints by an exported model, with numpy and onnxruntime alone.
+
+python tools/onnx_infer.py recognizer.onnx joints.npy --top 3
+
+The array is (M persons, T frames, V joints, C coordinates), or (T, V, C) of one person;
+persons who are absent and joints that were not measured are zeros. All else stands in
+the model: an example to copy from, as it imports nothing of fdmae_mm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import onnxruntime
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.replace('python tools/onnx_infer.py', '%(prog)s'),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('model', help='what tools/export.py has written (.onnx)')
+    parser.add_argument('joints', help='array of joints (.npy)')
+    parser.add_argument('--top', type=int, default=5, help='classes to print')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Prints the classes with the highest scores, or the features."""
+    args = parse_args(argv)
+    session = onnxruntime.InferenceSession(args.model)
+    metadata = read_metadata(session)
+    joints = np.load(args.joints, allow_pickle=False)
+    if joints.ndim == 3:
+        joints = joints[None]
+    joints = preprocess(joints, metadata)
+    if not metadata['input']['encode_absent']:
+        # Whoever is absent would cost the time of a person, and count nothing.
+        present = joints.any((0, 2, 3, 4))
+        present[0] |= not present.any()
+        joints = joints[:, present]
+    output = session.run(None, {'joints': joints})[0]
+    output = output.mean(0)  # over the clips that the pipeline cuts of a recording
+    if metadata['output']['name'] == 'features':
+        print(json.dumps(output.tolist()))
+        return
+    classes = metadata['classes'] or [f'class {i}' for i in range(len(output))]
+    for i in np.argsort(-output)[: args.top]:
+        print(f'{output[i]:.4f}  {classes[i]}')
+
+
+def read_metadata(session: onnxruntime.InferenceSession) -> dict:
+    """What stands beside the weights: classes, layout, preprocessing and more."""
+    entries = session.get_modelmeta().custom_metadata_map
+    if 'preprocessing' not in entries:
+        raise ValueError('The model was not written by tools/export.py.')
+    return {key: json.loads(value) for key, value in entries.items()}
+
+
+def preprocess(joints: np.ndarray, metadata: dict) -> np.ndarray:
+    """The test pipeline of the model: (M, T, V, C) -> (clips, M, T', V, C).
+
+    Raises:
+        ValueError: The pipeline has a transform or a setting that is not written here,
+            or the joints do not fit the model.
+    """
+    steps = [dict(step) for step in metadata['preprocessing']]
+    names = [step.pop('type') for step in steps]
+    unknown = [name for name in names if name not in TRANSFORMS]
+    if unknown:
+        raise ValueError(
+            f'{", ".join(unknown)} of the preprocessing is not written here in numpy, '
+            f'only {", ".join(TRANSFORMS)}.'
+        )
+    if joints.ndim != 4 or not np.isfinite(joints).all():
+        raise ValueError(
+            f'The joints, of shape {joints.shape}, must be (M, T, V, C), and finite: '
+            'zeros stand for what was not measured.'
+        )
+    clip = dict(keypoint=joints.astype(np.float32), num_clips=1)
+    for name, step in zip(names, steps, strict=True):
+        TRANSFORMS[name](clip, **step)
+    expected = tuple(metadata['input']['shape'][2:])
+    if clip['keypoint'].shape[2:] != expected:
+        raise ValueError(
+            f'The joints of shape {joints.shape} become {clip["keypoint"].shape}, but '
+            f'the model takes (T, V, C) = {expected}.'
+        )
+    return clip['keypoint']
+
+
+def align_skeleton(clip: dict, layout: dict, rotate: str, center: str) -> None:
+    """The main person's centre to the origin, its right-left line along +x."""
+    if rotate not in ('vertical', 'none'):
+        raise ValueError(f'AlignSkeleton with rotate={rotate!r} is not written here.')
+    joints, middle = clip['keypoint'], layout['center']
+    if joints.shape[2] != len(layout['joints']):
+        raise ValueError(
+            f'The array has {joints.shape[2]} joints, the model takes those of layout '
+            f'{layout["name"]}: {", ".join(layout["joints"])}.'
+        )
+    seen = joints.any(-1)
+    if not seen.any():
+        return
+    main = seen.any((1, 2)).argmax()
+    body, seen_body = joints[main], seen[main]
+    centered = np.flatnonzero(seen_body[:, middle])  # frames
+    turn = None
+    if centered.size:
+        origin = body[centered[0], middle]
+        for frame in centered if rotate == 'vertical' else ():
+            turn = facing(body[frame], seen_body[frame], layout)
+            if turn is not None:
+                origin = body[frame, middle]
+                break
+        if center == 'clip':
+            origin = body[centered, middle].mean(0)
+    else:
+        first = seen_body.any(1).argmax()
+        origin = body[first, seen_body[first]].mean(0)
+    joints = joints - origin
+    if turn is not None:
+        joints = joints @ turn.T
+    joints[~seen] = 0
+    clip['keypoint'] = joints
+
+
+def facing(pose: np.ndarray, seen: np.ndarray, layout: dict) -> np.ndarray | None:
+    """The turn about the vertical, (3, 3), that puts right to left along +x."""
+    for side in ('shoulders', 'hips'):
+        if layout[side] is None:
+            continue
+        right, left = layout[side]
+        x, _, z = line = (pose[left] - pose[right]).astype(np.float64)
+        ground = np.hypot(x, z)
+        # Within 3 degrees of the vertical a line has no direction on the ground.
+        if seen[right] and seen[left] and ground > 0.05 * np.linalg.norm(line):
+            turn = [[x, 0, z], [0, ground, 0], [-z, 0, x]]
+            return (np.array(turn) / ground).astype(np.float32)
+    return None
+
+
+def temporal_crop_resize(
+    clip: dict,
+    clip_len: int,
+    crop_range: Sequence[float],
+    num_clips: int,
+    test_mode: bool,
+    min_frames: int,  # of a training crop
+) -> None:
+    """The central share of the frames, resized linearly to ``clip_len``."""
+    if not test_mode:
+        raise ValueError('TemporalCropResize of training is not written here.')
+    joints = clip['keypoint']
+    frames = np.flatnonzero(joints.any((0, 2, 3)))
+    first, last = (frames[0], frames[-1]) if frames.size else (0, joints.shape[1] - 1)
+    valid = last + 1 - first
+    margin = int((1 - crop_range[1]) * valid / 2)
+    size = valid - 2 * margin
+    starts = [margin]
+    if num_clips > 1:
+        starts = np.linspace(0, 2 * margin, num_clips).round().astype(int)
+    place = (np.arange(clip_len) + 0.5) * (size / clip_len) - 0.5
+    place = np.maximum(place, 0)
+    begin = first + np.array(starts)[:, None]
+    below = joints[:, (begin + place.astype(int)).ravel()]
+    upper = np.minimum(np.ceil(place).astype(int), size - 1)
+    above = joints[:, (begin + upper).ravel()]
+    # Between a measured and a missing joint, the measured one.
+    below, above = (
+        np.where(a.any(-1, keepdims=True), a, b)
+        for a, b in ((below, above), (above, below))
+    )
+    weight = np.tile(place % 1, num_clips)[:, None, None].astype(np.float32)
+    clip.update(keypoint=below + weight * (above - below), num_clips=num_clips)
+
+
+def format_gcn_input(clip: dict, num_person: int, mode: str) -> None:
+    """So many persons, those who lack as zeros: (M, K * T, V, C) -> (K, M, T, V, C)."""
+    if mode != 'zero':
+        raise ValueError(f'FormatGCNInput with mode={mode!r} is not written here.')
+    joints = clip['keypoint'][:num_person]
+    lacking = num_person - len(joints)
+    joints = np.pad(joints, ((0, lacking), (0, 0), (0, 0), (0, 0)))
+    clip['keypoint'] = np.stack(np.split(joints, clip['num_clips'], axis=1))
+
+
+TRANSFORMS = {
+    'AlignSkeleton': align_skeleton,
+    'TemporalCropResize': temporal_crop_resize,
+    'FormatGCNInput': format_gcn_input,
+}
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except ValueError as error:
+        sys.exit(f'error: {error}')
