@@ -27,7 +27,7 @@ COMMANDS = {
     'plot': ('analysis/plot.py', 'plots of features, errors, attention, training'),
     'fuse': ('analysis/fuse_scores.py', 'fuse the scores of several streams'),
     'export': ('export.py', 'a trained model as ONNX or as a torch.export program'),
-    'convert-checkpoint': ('convert_checkpoint.py', 'weights of MAMP, or as safetensors; or back'),
+    'convert-checkpoint': ('convert_checkpoint.py', 'weights of MAMP, and safetensors'),
     'grid': ('grid.py', 'train and evaluate methods x data sets x seeds'),
     'table': ('benchmark_table.py', 'write the result tables of a source tree'),
     'benchmark': ('analysis/benchmark.py', 'speed and memory, and where the time goes'),

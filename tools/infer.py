@@ -30,7 +30,8 @@ _SHOWN = 40
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the command line."""
-    summary, _, examples = __doc__.partition('\n')
+    text = __doc__.replace('python tools/infer.py', '%(prog)s')
+    summary, _, examples = text.partition('\n')
     parser = argparse.ArgumentParser(
         description=summary,
         epilog=examples,

@@ -374,7 +374,7 @@ class SkeletonInferencer:
         show_progress: bool,
         strict: bool,
     ) -> dict[str, list[dict]]:
-        """Reads, batches and predicts; neither order nor memory depends on batches."""
+        """Reads, batches and predicts; at any time one batch of views is in memory."""
         found = reader.find(inputs)
         jobs, skipped = [], []
 

@@ -179,7 +179,10 @@ class InputReader:
                 # A long recording is read window by window.
                 keypoint = np.load(path, mmap_mode='r', allow_pickle=False)
             except (ValueError, EOFError) as error:
-                raise ValueError(f'no array without pickle: {error}') from error
+                raise ValueError(
+                    'no array of numbers: the file is damaged, or holds Python '
+                    'objects, which are not unpickled'
+                ) from error
             return [self._clip(name, dict(keypoint=keypoint))]
         if ending in ('.csv', '.json'):
             kind = FolderConverter if ending == '.csv' else MMPoseConverter
@@ -202,7 +205,9 @@ class InputReader:
             if self.pose_estimator is None:
                 raise ValueError(
                     'a video needs a pose estimator: '
-                    'SkeletonInferencer(..., pose_estimator=VideoPoseEstimator(...))'
+                    'SkeletonInferencer(..., pose_estimator=VideoPoseEstimator(...)). '
+                    'Or make an annotation file of it: '
+                    'python tools/data/video_to_skeleton.py'
                 )
             return [self._clip(name, self.pose_estimator(str(path)))]
         raise ValueError(

@@ -92,7 +92,7 @@ def load_model(
         bank = Runner.build_dataloader(config.bank_dataloader, seed=0)
         fill_bank(model, bank)
         meta = bank.dataset.metainfo
-    source_layout, layout = _layouts(pipeline)
+    source_layout, layout = layouts_of(pipeline)
     classes = meta.get('classes')
     classes = None if classes is None else tuple(classes)
     return LoadedModel(config, model, pipeline, source_layout, layout, classes)
@@ -123,7 +123,7 @@ def find_config(config: str | os.PathLike) -> Path:
     )
 
 
-def _layouts(
+def layouts_of(
     pipeline: Compose,
 ) -> tuple[SkeletonLayout | None, SkeletonLayout | None]:
     """Layouts that the first transform takes in and the last one gives out."""

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..datasets.layouts import SkeletonLayout
 from ..files import written_whole
-from .reconstruction import _bones
+from .reconstruction import draw_bones
 from .style import FAINT, ORIGINAL, PAGE, PREDICTED, new_figure
 
 
@@ -50,10 +50,10 @@ def save_animation(
     left, middle, right = axes
     pictures = []
     for t in range(len(original)):
-        _bones(left, original[t], layout, ORIGINAL)
-        _bones(middle, original[t], layout, FAINT)
-        _bones(right, original[t], layout, FAINT)
-        _bones(right, reconstructed[t], layout, PREDICTED)
+        draw_bones(left, original[t], layout, ORIGINAL)
+        draw_bones(middle, original[t], layout, FAINT)
+        draw_bones(right, original[t], layout, FAINT)
+        draw_bones(right, reconstructed[t], layout, PREDICTED)
         for ax, joints in ((middle, original), (right, reconstructed)):
             ax.plot(*joints[t][~mask[t], :2].T, 'o', ms=3.5, color=ORIGINAL)
         canvas.draw()

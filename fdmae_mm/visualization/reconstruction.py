@@ -1,10 +1,12 @@
 import os
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
 from ..datasets.layouts import SkeletonLayout
+from ..files import written_whole
 from .style import FAINT, ORIGINAL, PREDICTED
 
 
@@ -36,11 +38,11 @@ def draw_reconstruction(
     )
     for column, t in enumerate(shown):
         top, middle, bottom = axes[:, column]
-        _bones(top, original[t], layout, ORIGINAL)
-        _bones(middle, original[t], layout, FAINT)
+        draw_bones(top, original[t], layout, ORIGINAL)
+        draw_bones(middle, original[t], layout, FAINT)
         middle.plot(*original[t][~mask[t], :2].T, 'o', ms=3.5, color=ORIGINAL)
-        _bones(bottom, original[t], layout, FAINT)
-        _bones(bottom, reconstructed[t], layout, PREDICTED)
+        draw_bones(bottom, original[t], layout, FAINT)
+        draw_bones(bottom, reconstructed[t], layout, PREDICTED)
         bottom.plot(*reconstructed[t][~mask[t], :2].T, 'o', ms=3.5, color=ORIGINAL)
         top.set_title(f'frame {t}', fontsize=9)
     for name, ax in zip(rows, axes[:, 0], strict=True):
@@ -51,12 +53,17 @@ def draw_reconstruction(
         ax.spines[:].set_visible(False)
     fig.suptitle(title, fontsize=11)
     fig.tight_layout()
-    fig.savefig(path, dpi=130)
+    with written_whole(path) as part:
+        fig.savefig(part, format=Path(path).suffix[1:], dpi=130)
     plt.close(fig)
 
 
-def _bones(ax: Axes, joints: np.ndarray, layout: SkeletonLayout, color: str) -> None:
-    for bone in layout.edges:
-        ends = joints[list(bone), :2]
-        if ends.any(axis=1).all():  # a joint of zeros was not measured
-            ax.plot(*ends.T, '-', lw=1.6, color=color)
+def draw_bones(
+    ax: Axes, joints: np.ndarray, layout: SkeletonLayout, color: str
+) -> None:
+    """Draw the bones between joints (V, C >= 2) that were measured, as one line."""
+    ends = joints[np.array(layout.edges), :2].astype(float)  # (bones, 2, 2)
+    ends = ends[ends.any(axis=2).all(axis=1)]  # a joint of zeros was not measured
+    # NaN lifts the pen: a line a bone would cost most of the time of a picture.
+    line = np.pad(ends, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
+    ax.plot(*line.reshape(-1, 2).T, '-', lw=1.6, color=color)

@@ -23,7 +23,7 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
-from fdmae_mm.apis.loading import LoadedModel, _layouts, find_config, load_model
+from fdmae_mm.apis.loading import LoadedModel, find_config, layouts_of, load_model
 from fdmae_mm.datasets.annotation import load_annotation
 from fdmae_mm.datasets.layouts import SkeletonLayout, get_layout
 from fdmae_mm.evaluation import extract_features
@@ -160,7 +160,7 @@ def masking(args: argparse.Namespace) -> Figure:
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     set_random_seed(args.seed)
     clips = train_clips(cfg, args.clips)
-    layout = _layout(_layouts(clips.pipeline)[1], args)
+    layout = _layout(layouts_of(clips.pipeline)[1], args)
     share = masked_share(clips, args.key)
     print(f'{len(clips)} clips, {100 * share.mean():.1f} % masked')
     _print_joints(share.mean(0), layout)
