@@ -410,7 +410,7 @@ class SkeletonInferencer:
                     try:
                         job = make_job(clip)
                         announce(job.num_views - 1)
-                        for key, view in job.views():
+                        for key, view in job.views(clip.annotation):
                             yield job, key, view
                     except (OSError, ValueError) as error:
                         skip(clip.name, error)
@@ -432,13 +432,16 @@ class SkeletonInferencer:
 
 
 class _ClipJob:
-    """A clip: its own view, and one of each person in it."""
+    """A clip: its own view, and one of each person in it.
+
+    It keeps no clip, of which a folder may have more than memory holds.
+    """
 
     def __init__(
         self, inferencer: SkeletonInferencer, clip: Clip, top_k: int, features: bool
     ) -> None:
-        self._inferencer, self._clip = inferencer, clip
-        self._top_k, self._features = top_k, features
+        self._inferencer, self._top_k, self._features = inferencer, top_k, features
+        self._name, self._frames = clip.name, int(clip.annotation['total_frames'])
         self._mapping = inferencer.mapping(clip)
         persons = np.flatnonzero(_present(clip.annotation)).tolist()
         if not persons:
@@ -447,14 +450,11 @@ class _ClipJob:
         # One person alone is what the whole clip is already.
         self._alone = self._persons if len(persons) > 1 else []
         self._outputs: dict[int | None, _Output] = {}
+        self.num_views = 1 + len(self._alone)
 
-    @property
-    def num_views(self) -> int:
-        return 1 + len(self._alone)
-
-    def views(self) -> Iterator[tuple[int | None, dict]]:
+    def views(self, annotation: dict) -> Iterator[tuple[int | None, dict]]:
         """Key (None is the clip, else the person) and test view of each."""
-        preprocess, annotation = self._inferencer.preprocess, self._clip.annotation
+        preprocess = self._inferencer.preprocess
         yield None, preprocess(annotation, self._mapping)
         for person in self._alone:
             rows = {
@@ -467,19 +467,15 @@ class _ClipJob:
         self._outputs[key] = output
 
     def result(self) -> dict:
+        def top(output: _Output) -> list[dict]:
+            return self._inferencer.top(output.scores, self._top_k)
+
         whole = self._outputs[None]
-        result = dict(
-            name=self._clip.name, frames=int(self._clip.annotation['total_frames'])
-        )
+        result = dict(name=self._name, frames=self._frames)
         if whole.scores is not None:
-            result['top'] = self._inferencer.top(whole.scores, self._top_k)
+            result['top'] = top(whole)
             result['persons'] = [
-                dict(
-                    person=person,
-                    top=self._inferencer.top(
-                        self._outputs.get(person, whole).scores, self._top_k
-                    ),
-                )
+                dict(person=person, top=top(self._outputs.get(person, whole)))
                 for person in self._persons
             ]
         if self._features:
@@ -500,21 +496,18 @@ class _RecordingJob:
         min_length: int,
         top_k: int,
     ) -> None:
-        self._inferencer, self._clip = inferencer, clip
+        self._inferencer, self._top_k = inferencer, top_k
+        self._name, self._frames = clip.name, int(clip.annotation['total_frames'])
         self._window, self._stride = window, stride
         self._fps = fps or clip.annotation.get('fps')
-        self._min_length, self._top_k = min_length, top_k
+        self._min_length = min_length
         self._mapping = inferencer.mapping(clip)
-        self._frames = int(clip.annotation['total_frames'])
         self._timeline = Timeline(self._frames, window, stride)
+        self.num_views = len(window_starts(self._frames, window, stride))
 
-    @property
-    def num_views(self) -> int:
-        return len(window_starts(self._frames, self._window, self._stride))
-
-    def views(self) -> Iterator[tuple[int, dict]]:
+    def views(self, annotation: dict) -> Iterator[tuple[int, dict]]:
         """First frame and test view of each window."""
-        for start, view in windows(self._clip.annotation, self._window, self._stride):
+        for start, view in windows(annotation, self._window, self._stride):
             yield start, self._inferencer.preprocess(view, self._mapping)
 
     def add(self, start: int, output: _Output) -> None:
@@ -540,7 +533,7 @@ class _RecordingJob:
             for start, end, scores in self._timeline.steps()
         ]
         return dict(
-            name=self._clip.name,
+            name=self._name,
             frames=self._frames,
             window=self._window,
             stride=self._stride,

@@ -26,7 +26,7 @@ def benchmark(
     Args:
         settings: What is timed; the first is what the others are compared with.
         rounds: Turns of each.
-        warmup: Steps of each before.
+        warmup: Steps of each before, at least 2.
         block: Steps of a turn. On a GPU, more than one lets the host run ahead of it,
             as in training.
         memory: Also the peak memory on a CPU, in a fresh process for each.
@@ -45,54 +45,50 @@ def benchmark(
         - ``flop_use``, share of the device's peak, None where that is not known;
         - ``peak_mb``, None where not measured. On a GPU, what torch allocated.
     """
-    device = torch.device(settings[0].device)
     first = settings[0]
-    host = getattr(first, 'what', None) == 'data' or device.type != 'cuda'
+    device = torch.device(first.device)
+    host = device.type == 'cpu' or getattr(first, 'what', None) == 'data'
     clock = HostClock() if host else CudaClock()
-    workloads, peaks, flops = [], [], []
+    used = precision(getattr(first, 'amp', False), device)
+    peak = None if host else peak_flops(device, used)
+    workloads, flops, memories = [], [], []
     for setting in settings:
         before = 0 if host else torch.cuda.memory_allocated()
         workload = setting.build(clock)
         if not host:
             torch.cuda.reset_peak_memory_stats()
-        for _ in range(max(warmup, 0 if host else 2)):
+        # An optimizer allocates its state in the first step, beside all else.
+        for _ in range(max(warmup, 2)):
             workload.step()
         if not host:
-            peaks.append(torch.cuda.max_memory_allocated() - before)
+            memories.append(torch.cuda.max_memory_allocated() - before)
+        elif memory:
+            memories.append(peak_growth(setting, torch.get_num_threads()))
+        else:
+            memories.append(None)
         flops.append(workload.flops())
-        workloads.append(workload)
-    if host:
-        threads = torch.get_num_threads()
-        peaks = [peak_growth(s, threads) if memory else None for s in settings]
-    for workload in workloads:
         workload.parts.clear()
+        workloads.append(workload)
     seconds = interleave([w.step for w in workloads], rounds, block, clock)
-    used = precision(getattr(first, 'amp', False), device)
-    peak_rate = None if host else peak_flops(device, used)
     rates = [w.clips / s for w, s in zip(workloads, seconds, strict=True)]
-    results = []
+    rows = []
     for index, (setting, workload) in enumerate(zip(settings, workloads, strict=True)):
         ms = Spread.of(1e3 * seconds[index])
-        parts = workload.parts.seconds()
-        total = sum(parts.values())
-        count, peak = flops[index], peaks[index]
         rate = Spread.of(rates[index])
-        use = count and peak_rate and count.step * rate.median / peak_rate
-        results.append(
+        forward, step = flops[index]
+        use = rate.median * step / peak if step and peak else None
+        rows.append(
             dict(
                 name=setting.name,
                 clips=workload.clips,
                 clips_per_s=list(rate),
                 ms=list(ms),
                 speedup=list(Spread.of(rates[0] / rates[index])),
-                parts={
-                    name: ms.median * part / total
-                    for name, part in sorted(parts.items(), key=lambda item: -item[1])
-                },
-                gflops_forward=count and count.forward and count.forward / 1e9,
-                gflops_step=count and count.step / 1e9,
+                parts=_scaled(workload.parts.seconds(), ms.median),
+                gflops_forward=forward and forward / 1e9,
+                gflops_step=step and step / 1e9,
                 flop_use=use,
-                peak_mb=None if peak is None else peak / 2**20,
+                peak_mb=memories[index] and memories[index] / 2**20,
             )
         )
     return dict(
@@ -102,8 +98,15 @@ def benchmark(
         precision=used,
         rounds=rounds,
         block=block,
-        workloads=results,
+        workloads=rows,
     )
+
+
+def _scaled(parts: dict[str, float], total: float) -> dict[str, float]:
+    """The parts, largest first, with this sum."""
+    scale = total / sum(parts.values())
+    ordered = sorted(parts.items(), key=lambda item: -item[1])
+    return {name: scale * part for name, part in ordered}
 
 
 def device_name(device: torch.device, host: bool) -> str:

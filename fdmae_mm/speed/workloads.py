@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -74,12 +75,11 @@ RUNNER_KEYS = (
 COUNTED_CLIPS = 12
 
 
-@dataclass(frozen=True)
-class Flops:
-    """Operations of one clip: forward, and of the whole step."""
+class Flops(NamedTuple):
+    """Operations of one clip, forward and of the whole step; None where not known."""
 
-    forward: float | None
-    step: float
+    forward: float | None = None
+    step: float | None = None
 
 
 @dataclass(frozen=True)
@@ -362,8 +362,9 @@ class Transforms:
         with self.parts.part(REST):
             self.dataset[next(self._indices)]
 
-    def flops(self) -> None:
-        """Transforms have none that torch could count."""
+    def flops(self) -> Flops:
+        """None that torch could count."""
+        return Flops()
 
 
 class ScriptStep:
@@ -389,7 +390,7 @@ class ScriptStep:
         """Operations of a clip, of the whole step alone."""
         with flop_counter() as counter:
             self._step()
-        return Flops(None, counter.get_total_flops() / self.clips)
+        return Flops(step=counter.get_total_flops() / self.clips)
 
 
 def wrap_all(parts: Parts, owner: object, table: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 import csv
 import importlib.util
 import json
+import os
 import pickle
 
 import numpy as np
@@ -323,6 +324,19 @@ def test_a_bad_file_of_a_folder_is_listed(loaded, clips, tmp_path):
     (left_out,) = result['skipped']
     assert left_out['name'] == str(tmp_path / 'b.npy')
     assert 'no array of numbers' in left_out['reason']
+
+
+def test_files_are_closed_when_they_are_read(infer, clips, tmp_path):
+    resource = pytest.importorskip('resource')
+    for i in range(40):
+        np.save(tmp_path / f'{i:02d}.npy', clips[0]['keypoint'])
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir('/dev/fd'))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + 20, before[1]))
+    try:
+        assert len(infer(tmp_path, batch_size=4)) == 40
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_files_hold_what_was_returned(loaded, clips, tmp_path):

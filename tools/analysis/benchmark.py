@@ -127,7 +127,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add('--batch-size', type=int, help="clips a step; default: the config's")
     add('--steps', type=int, help='timed steps; default: 20, on CUDA and of data 200')
-    add('--warmup', type=int, default=3, help='steps before them, 3 by default')
+    add('--warmup', type=int, default=3, help='steps before them (default: 3)')
     add(
         '--block',
         type=int,
