@@ -61,7 +61,7 @@ def train(argv: Sequence[str] | None = None) -> None:
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
-        _enable_amp(cfg)
+        enable_amp(cfg)
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
@@ -288,7 +288,12 @@ def _load_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def _enable_amp(cfg: Config) -> None:
+def enable_amp(cfg: Config) -> None:
+    """Set the optimizer wrapper of mixed precision, bfloat16 where none is named.
+
+    Raises:
+        ValueError: The config has an optimizer wrapper of another kind.
+    """
     wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
     if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(f'--amp does not know optim_wrapper.type={wrapper!r}.')

@@ -20,7 +20,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from ..apis.commands import _enable_amp
+from ..apis.commands import enable_amp
 from ..datasets.annotation import save_annotation
 from ..datasets.skeleton_dataset import unrepeated
 from ..datasets.transforms import BaseSkeletonMasking
@@ -251,7 +251,7 @@ class TrainStep:
         # Weights make no difference, and a checkpoint may not be there yet.
         cfg.model.backbone.pop('init_cfg', None)
         if setting.amp:
-            _enable_amp(cfg)
+            enable_amp(cfg)
         # An attribute, as the folder goes when the object does.
         self._folder = tempfile.TemporaryDirectory()
         self.clips = setting.batch_size
