@@ -21,7 +21,7 @@ COMMANDS = {
     'video': ('data/video_to_skeleton.py', 'the same of videos, by models of mmpose'),
     'train': ('train.py', 'pre-train, probe or fine-tune by a config'),
     'test': ('test.py', 'test a checkpoint by a config'),
-    'probe': ('probe.py', 'linear probe and neighbours of an encoder, in seconds'),
+    'probe': ('probe.py', 'linear probe and neighbours, on features computed once'),
     'infer': ('infer.py', 'classify recordings: files, folders, videos'),
     'view': ('view.py', 'one HTML page that plays clips and their reconstructions'),
     'plot': ('analysis/plot.py', 'plots of features, errors, attention, training'),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Linear probe, k-NN, retrieval, few-shot in seconds, on features computed once.
+"""Linear probe, k-NN, retrieval, few-shot, on features computed once.
 
 python tools/probe.py CONFIG CHECKPOINT [--help]; CONFIG is one of configs/benchmarks,
 whose data and backbone are used.

@@ -109,7 +109,7 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
 
 
 def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
-    """Probe a pre-trained encoder in seconds; see ``tools/probe.py --help``."""
+    """Probe a pre-trained encoder; see ``tools/probe.py --help``."""
     parser = _parser(
         'Neighbours, retrieval and linear probe on cached features.',
         '%(prog)s linear_nw-ucla_small CHECKPOINT',
