@@ -50,6 +50,11 @@ PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 NEEDS = {'own_data.md': 'plotly', 'look.md': 'sklearn', 'export.md': 'onnxscript'}
 # Commands with this word are run: the tutorial, and what a later block reads.
 RUN = {'own_data.md': 'fdmae', 'export.md': 'recognizer.onnx'}
+# What makes them short: one pass an epoch, one block of the encoder.
+TINY = {
+    'train.py': 'train_dataloader.dataset.times=1',
+    'export.py': 'model.backbone.depth=1',
+}
 
 FENCE = re.compile(
     r'^(?:<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w*)\n'
@@ -229,9 +234,12 @@ def check_tool(file, arguments):
     configs = [args.get('config'), *(args.get('classifier') or [])[:1]]
     for config in [*configs, *args.get('against', [])]:
         if config is not None:
-            cfg = Config.fromfile(find_config(config))
+            cfg = config_of(find_config(config).resolve())
             for option in args.get('cfg_options') or {}:
                 check_option(cfg, option)
+
+
+config_of = cache(Config.fromfile)
 
 
 def check_mmpose_configs(*configs):
@@ -334,6 +342,9 @@ def run(words):
         file, arguments = fdmae_cli.COMMANDS[words[1]][0], words[2:]
     else:
         file, arguments = words[1].removeprefix('tools/'), words[2:]
+    if file in TINY:
+        arguments += [] if '--cfg-options' in arguments else ['--cfg-options']
+        arguments.append(TINY[file])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, 'argv', [file, *arguments])
         try:
@@ -432,13 +443,35 @@ def test_commands_in_the_text_are_true(page, clone, capsys):
         if '...' in words or 'COMMAND' in words:
             continue
         with explained(f'{page.name}: {command}', capsys):
-            if len(words) > 3 or words[1:] == ['--help'] or words[1] == 'train':
+            if len(words) > 3 or words[1:] == ['--help']:
                 check(words)
             else:  # a command by its name, or what its help names
                 with pytest.raises(SystemExit):
                     check([*words[:2], '--help'])
                 shown = capsys.readouterr().out
                 assert all(word in shown for word in words[2:])
+
+
+@pytest.mark.parametrize(
+    'command',
+    [
+        'fdmae trian fdmae_nw-ucla_small',
+        'fdmae train fdmae_nw-ucla_smal',
+        'fdmae train fdmae_nw-ucla_small --resumes',
+        'fdmae train fdmae_nw-ucla_small --cfg-options model.heads.tim.loss_weight=0',
+        'fdmae train fdmae_nw-ucla_small --cfg-options model.heads.time.los_weight=0',
+        'fdmae infer finetune_nw-ucla_small a.pth clips --features',
+        'tools/dist_train.sh configs/fdmae_ntu60.py',
+        'python tools/grid.py --methods mae --datasets nw-ucla_tiny',
+        'make quikstart',
+        'pip install -e .[veiw]',
+        'pip install -r requirements/gpu.txt',
+        'rm -rf work_dirs',
+    ],
+)
+def test_a_wrong_command_is_noticed(command, clone):
+    with pytest.raises((Exception, SystemExit, pytest.fail.Exception)):
+        check(shlex.split(command))
 
 
 @pytest.mark.parametrize('page', PAGES, ids=id_of)
