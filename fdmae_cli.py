@@ -22,7 +22,7 @@ COMMANDS = {
     'train': ('train.py', 'pre-train, probe or fine-tune by a config'),
     'test': ('test.py', 'test a checkpoint by a config'),
     'probe': ('probe.py', 'linear probe and neighbours, on features computed once'),
-    'infer': ('infer.py', 'classify recordings: files, folders, videos'),
+    'infer': ('infer.py', 'classify clips and recordings: files, folders'),
     'view': ('view.py', 'one HTML page that plays clips and their reconstructions'),
     'plot': ('analysis/plot.py', 'plots of features, errors, attention, training'),
     'fuse': ('analysis/fuse_scores.py', 'fuse the scores of several streams'),

@@ -50,11 +50,8 @@ PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 NEEDS = {'own_data.md': 'plotly', 'look.md': 'sklearn', 'export.md': 'onnxscript'}
 # Commands with this word are run: the tutorial, and what a later block reads.
 RUN = {'own_data.md': 'fdmae', 'export.md': 'recognizer.onnx'}
-# What makes them short: one pass an epoch, one block of the encoder.
-TINY = {
-    'train.py': 'train_dataloader.dataset.times=1',
-    'export.py': 'model.backbone.depth=1',
-}
+# What makes them short: one pass an epoch.
+TINY = {'train.py': 'train_dataloader.dataset.times=1'}
 
 FENCE = re.compile(
     r'^(?:<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w*)\n'

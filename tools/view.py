@@ -79,6 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         layout=args.layout,
         head=args.head,
     )
+    print(f'written: {args.out}')
 
 
 if __name__ == '__main__':

@@ -207,7 +207,7 @@ class InputReader:
                     'a video needs a pose estimator: '
                     'SkeletonInferencer(..., pose_estimator=VideoPoseEstimator(...)). '
                     'Or make an annotation file of it: '
-                    'python tools/data/video_to_skeleton.py'
+                    'fdmae video (tools/data/video_to_skeleton.py)'
                 )
             return [self._clip(name, self.pose_estimator(str(path)))]
         raise ValueError(

@@ -150,6 +150,16 @@ def test_weights_of_another_shape_are_refused(tmp_path):
         model.init_weights()
 
 
+def test_weights_of_more_blocks_are_refused():
+    deep, shallow = build(depth=3), build(depth=2)
+    with pytest.raises(ValueError, match='3 in the checkpoint and 2 .*set depth=3'):
+        shallow.load_state_dict(deep.state_dict(), strict=False)
+    model = torch.nn.ModuleDict(dict(backbone=shallow))
+    weights = torch.nn.ModuleDict(dict(backbone=deep)).state_dict()
+    with pytest.raises(ValueError, match=r'backbone\.blocks: 3'):
+        model.load_state_dict(weights, strict=False)
+
+
 def test_probe_head_matches_the_backbone():
     head = LinearProbeHead(num_classes=3, in_channels=16)
     assert head(build()(torch.randn(4, 2, 8, 5, 3))).shape == (4, 3)

@@ -30,7 +30,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        'source', metavar='VIDEOS', help='a video, or a folder of them, see the README'
+        'source',
+        metavar='VIDEOS',
+        help='a video, or a folder of them: see docs/infer.md',
     )
     parser.add_argument('out', metavar='OUT', help='annotation file (.pkl) to write')
     parser.add_argument(

@@ -186,10 +186,22 @@ class SkeletonTransformer(BaseModule):
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *args: object
     ) -> None:
-        """Refuse weights of another shape, which MMEngine would skip with a warning.
+        """Refuse weights of another shape, and blocks that the backbone has no place for.
 
-        A backbone that is loaded in part gives a number, and a wrong one.
+        MMEngine would skip them with a warning; a backbone that is loaded in part gives
+        a number, and a wrong one.
         """
+        blocks = {
+            int(name.removeprefix(f'{prefix}blocks.').partition('.')[0])
+            for name in state_dict
+            if name.startswith(f'{prefix}blocks.')
+        }
+        if len(blocks) > len(self.blocks):
+            raise ValueError(
+                f'{prefix}blocks: {len(blocks)} in the checkpoint and '
+                f'{len(self.blocks)} in the config: set depth={len(blocks)} of the '
+                'backbone.'
+            )
         for name, value in self.state_dict().items():
             loaded = state_dict.get(prefix + name, value)
             if loaded.shape != value.shape:
