@@ -152,7 +152,7 @@ def test_weights_of_another_shape_are_refused(tmp_path):
 
 def test_weights_of_more_blocks_are_refused():
     deep, shallow = build(depth=3), build(depth=2)
-    with pytest.raises(ValueError, match='3 in the checkpoint and 2 .*set depth=3'):
+    with pytest.raises(ValueError, match=r'3 in the checkpoint and 2 .*set depth=3'):
         shallow.load_state_dict(deep.state_dict(), strict=False)
     model = torch.nn.ModuleDict(dict(backbone=shallow))
     weights = torch.nn.ModuleDict(dict(backbone=deep)).state_dict()

@@ -186,7 +186,7 @@ class SkeletonTransformer(BaseModule):
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *args: object
     ) -> None:
-        """Refuse weights of another shape, and blocks that the backbone has no place for.
+        """Refuse weights of another shape, and more blocks than the backbone has.
 
         MMEngine would skip them with a warning; a backbone that is loaded in part gives
         a number, and a wrong one.
