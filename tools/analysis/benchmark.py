@@ -98,7 +98,8 @@ def setting(config: str, options: dict | None, args: argparse.Namespace) -> Sett
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__.replace('python tools/analysis/benchmark.py', '%(prog)s'),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add('config', help='config file, or the name of a shipped one')

@@ -172,7 +172,8 @@ def masking(args: argparse.Namespace) -> Figure:
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__.replace('python tools/analysis/plot.py', '%(prog)s'),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     plots = parser.add_subparsers(title='plots', required=True, metavar='PLOT')
 
