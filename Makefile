@@ -16,7 +16,7 @@ quickstart: install
 install: $(STAMP)
 
 test: install
-	$(BIN)/python -m pytest -q --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses=4 --durations=10
 
 # Without one, the tests that need it are skipped.
 browser:

@@ -45,7 +45,7 @@ PARTS = {
 }
 ALL = [requirement for part in PARTS.values() for requirement in part]
 DOCS = ['mkdocs-material', 'mkdocstrings[python]']
-TEST = ['pytest', 'ruff==0.17.6', 'selenium', *ALL, *DOCS]
+TEST = ['pytest', 'pytest-xdist', 'ruff==0.17.6', 'selenium', *ALL, *DOCS]
 
 setup(
     name='fdmae_mm',
