@@ -282,7 +282,7 @@ def test_a_set_with_other_joints_is_refused(tiny_config, synthetic_ann_file, tmp
 
 def test_probe_reads_the_encoder_of_the_checkpoint(tiny_config, pretrained, capsys):
     config = tiny_config('benchmarks/knn/knn_synthetic.py')
-    result = run_probe([config, pretrained])
+    result = run_probe([config, pretrained, '--views', '1'])
     assert {'1nn', 'linear'} <= set(result)
     # k-NN through the runner has the same features and the same neighbour.
     metrics = run_test([config, pretrained])
