@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from ..datasets.layouts import SkeletonLayout
+from ..datasets.skeleton_dataset import unrepeated
 from ..datasets.transforms import BaseSkeletonMasking, SkeletonStream
 from .style import average_pose
 
@@ -42,10 +43,7 @@ def eval_batches(
     """
     loader = copy.deepcopy(cfg.eval_dataloader)
     if masked:
-        view = loader.dataset.pipeline
-        kinds = [step['type'] for step in view]
-        view = view[: kinds.index('PackActionInputs')]
-        loader.dataset.pipeline = [*view, *_masking(cfg)]
+        loader.dataset.pipeline = masked_view(cfg)
     loader.dataset = _build(loader.dataset, num_clips)
     return Runner.build_dataloader(loader, seed=cfg.get('randomness', {}).get('seed'))
 
@@ -70,18 +68,23 @@ def data_pose(dataset: BaseDataset, layout: SkeletonLayout) -> np.ndarray:
 def _train_dataset(cfg: Config) -> ConfigDict:
     if cfg.get('train_dataloader') is None:
         raise ValueError(f'{cfg.filename} has no train_dataloader: nothing is masked.')
-    dataset = cfg.train_dataloader.dataset
-    while dataset.type == 'RepeatDataset':
-        dataset = dataset.dataset
-    return dataset
+    return unrepeated(cfg.train_dataloader.dataset)
 
 
-def _masking(cfg: Config) -> list[dict]:
-    """The training pipeline from its first masking on."""
+def masked_view(cfg: Config) -> list[dict]:
+    """The pipeline of ``eval_dataloader`` with the masking of the training pipeline.
+
+    What follows the masking there, such as the packing of the mask, comes with it.
+
+    Raises:
+        ValueError: The training pipeline has no masking.
+    """
+    view = cfg.eval_dataloader.dataset.pipeline
+    view = view[: [step['type'] for step in view].index('PackActionInputs')]
     pipeline = _train_dataset(cfg).pipeline
     for index, step in enumerate(pipeline):
         if issubclass(TRANSFORMS.get(step['type']), BaseSkeletonMasking):
-            return pipeline[index:]
+            return [*view, *pipeline[index:]]
     raise ValueError(
         f'The training pipeline of {cfg.filename} has no masking: take the config of a '
         'pre-training.'

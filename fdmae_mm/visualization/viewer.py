@@ -27,7 +27,7 @@ from ..datasets.transforms import SkeletonStream
 from ..files import written_whole
 from ..models import SkeletonMAE
 from .animation import save_animation
-from .clips import _masking
+from .clips import masked_view
 from .joints import time_heads
 from .reconstruction import draw_reconstruction
 from .style import FORMATS
@@ -158,9 +158,7 @@ def masked_pipeline(loaded: LoadedModel) -> Compose:
     Raises:
         ValueError: The pipeline of ``train_dataloader`` has no masking.
     """
-    view = loaded.cfg.eval_dataloader.dataset.pipeline
-    view = [step for step in view if step['type'] != 'PackActionInputs']
-    return Compose([*view, *_masking(loaded.cfg)])
+    return Compose(masked_view(loaded.cfg))
 
 
 @torch.no_grad()
