@@ -74,7 +74,7 @@ setup(
     # No mmcv: it and mmcv-lite own the same folder, so that requiring one would
     # overwrite the other. compat.py says what to install.
     install_requires=[
-        'torch>=2.1',
+        'torch>=2.4',
         'numpy>=1.26,<2.4',
         'mmengine>=0.10.7,<0.11',
         'mmaction2>=1.2,<1.3',

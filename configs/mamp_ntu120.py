@@ -12,9 +12,8 @@ _base_ = [
     './_base_/schedules/pretrain.py',
 ]
 
-# As published: an absent second person is encoded and reconstructed like any other.
 # The decoder of this set has 5 blocks.
-model = dict(backbone=dict(encode_absent=True), decoder=dict(depth=5))
+model = dict(decoder=dict(depth=5))
 # The published temperature for this set.
 motion_masking = dict(_base_.masking[0], tau=0.75)
 train_dataloader = dict(

@@ -12,6 +12,4 @@ _base_ = [
     './_base_/schedules/pretrain.py',
 ]
 
-# As published: an absent second person is encoded and reconstructed like any other.
-model = dict(backbone=dict(encode_absent=True))
 train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))

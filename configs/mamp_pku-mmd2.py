@@ -12,7 +12,6 @@ _base_ = [
     './_base_/schedules/pretrain.py',
 ]
 
-# As published: an absent second person is encoded and reconstructed like any other.
 # The decoder of this set has 5 blocks.
-model = dict(backbone=dict(encode_absent=True), decoder=dict(depth=5))
+model = dict(decoder=dict(depth=5))
 train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))

@@ -13,5 +13,6 @@ model = dict(
     backbone=_base_.model.backbone,
     decoder=_base_.model.decoder,
     heads=_base_.model.heads,
+    max_cells=_base_.model.max_cells,
 )
 custom_hooks = []

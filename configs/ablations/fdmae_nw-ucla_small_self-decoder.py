@@ -19,4 +19,7 @@ model = dict(
             band_edges=(0, 1 / 8, 1 / 2),
         ),
     ),
+    momentum_head=dict(windows=(4,)),
+    # This decoder computes every cell, whatever is asked for.
+    max_cells=None,
 )

@@ -6,12 +6,13 @@ from .hooks import (
     NonFiniteLossHook,
     ResultRecordHook,
 )
-from .optim import SkeletonLayerDecayConstructor
+from .optim import GroupedOptimWrapperConstructor, SkeletonLayerDecayConstructor
 
 __all__ = [
     'EMATeacherHook',
     'EpochSeedHook',
     'FeatureBankHook',
+    'GroupedOptimWrapperConstructor',
     'LoadedWeightsHook',
     'NonFiniteLossHook',
     'ResultRecordHook',

@@ -6,6 +6,30 @@ from torch import nn
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+    """MMEngine's default constructor, with one group for all parameters of a kind.
+
+    Under ``paramwise_cfg`` MMEngine makes a group of every parameter, and an optimizer
+    steps through its groups one by one; what is fused or foreach is so within a group.
+    """
+
+    def add_params(
+        self, params: list[dict], module: nn.Module, prefix: str = '', **kwargs: object
+    ) -> None:
+        """Add the parameters of a module; the last call merges groups that agree."""
+        super().add_params(params, module, prefix=prefix, **kwargs)
+        if prefix:  # a child of the model: the default constructor visits it first
+            return
+        merged: dict[tuple, dict] = {}
+        for group in params:
+            parameters = group.pop('params')
+            settings = tuple(sorted(group.items()))
+            group = merged.setdefault(settings, dict(params=[], **group))
+            group['params'] += parameters
+        params[:] = merged.values()
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class SkeletonLayerDecayConstructor(DefaultOptimWrapperConstructor):
     """Learning rates that fall from the head to the embedding, layer by layer.
 

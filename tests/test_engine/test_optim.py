@@ -1,8 +1,21 @@
 import pytest
 import torch
+from mmengine.optim import DefaultOptimWrapperConstructor
 
-from fdmae_mm.engine.optim import SkeletonLayerDecayConstructor, layer_of
+from fdmae_mm.engine.optim import (
+    GroupedOptimWrapperConstructor,
+    SkeletonLayerDecayConstructor,
+    layer_of,
+)
 from fdmae_mm.models import FinetuneHead, SkeletonTransformer
+
+
+def settings_of(optimizer):
+    return {
+        id(parameter): (group['lr'], group['weight_decay'])
+        for group in optimizer.param_groups
+        for parameter in group['params']
+    }
 
 
 @pytest.mark.parametrize(
@@ -32,8 +45,7 @@ def test_learning_rate_falls_by_layer_and_norms_do_not_decay():
         ),
         paramwise_cfg=dict(layer_decay_rate=0.5),
     )
-    groups = constructor(model).optimizer.param_groups
-    found = {id(p): (g['lr'], g['weight_decay']) for g in groups for p in g['params']}
+    found = settings_of(constructor(model).optimizer)
     expected = {
         'backbone.blocks.0.attn.qkv.weight': (0.25, 0.1),
         'backbone.blocks.1.attn.qkv.bias': (0.5, 0.0),
@@ -47,3 +59,29 @@ def test_learning_rate_falls_by_layer_and_norms_do_not_decay():
     trained = {n for n, p in parameters.items() if p.requires_grad}
     assert len(found) == len(trained)
     assert 'backbone.patch_embed.weight' not in trained
+
+
+def test_parameters_of_the_same_settings_share_a_group():
+    torch.manual_seed(0)
+    size = dict(embed_dims=8, depth=2, num_heads=2, num_joints=3, clip_len=4)
+    config = dict(
+        type='OptimWrapper', optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.1)
+    )
+    rules = dict(
+        norm_decay_mult=0.0,
+        bias_decay_mult=0.0,
+        custom_keys=dict(patch_embed=dict(lr_mult=0.5)),
+    )
+    model = SkeletonTransformer(**size)
+    one_each = DefaultOptimWrapperConstructor(config, rules)(model).optimizer
+    merged = GroupedOptimWrapperConstructor(config, rules)(model).optimizer
+    assert len(one_each.param_groups) == len(list(model.parameters()))
+    assert len(merged.param_groups) == 3
+    assert settings_of(one_each) == settings_of(merged)
+
+
+def test_without_rules_there_is_one_group():
+    model = SkeletonTransformer(embed_dims=8, depth=1, num_heads=2)
+    config = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1.0))
+    (group,) = GroupedOptimWrapperConstructor(config)(model).optimizer.param_groups
+    assert len(group['params']) == len(list(model.parameters()))

@@ -36,6 +36,20 @@ def test_windows_do_not_disturb_each_other():
     assert torch.allclose(both(tokens, mask)[4], alone(tokens, mask)[4], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    'kind, windows', [(CrossAttentionDecoder, (8, 4, 2)), (SelfAttentionDecoder, (2,))]
+)
+def test_asked_places_are_those_of_the_whole(kind, windows):
+    torch.manual_seed(0)
+    decoder = kind(**SIZE, windows=windows).eval()
+    tokens, mask = torch.randn(2, 3, 8), mask_of(*range(9)).expand(2, -1)
+    whole = decoder(tokens, mask)
+    places = torch.tensor([2, 0])
+    some = decoder(tokens, mask, {2: places})
+    assert list(some) == [2]
+    assert torch.allclose(some[2], whole[2][:, places], atol=1e-6)
+
+
 def test_self_decoder_puts_tokens_at_their_places():
     torch.manual_seed(0)
     decoder = SelfAttentionDecoder(**{**SIZE, 'depth': 0}, windows=(2,))

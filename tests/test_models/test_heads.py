@@ -9,6 +9,7 @@ from fdmae_mm.models import (
     MomentumHead,
     WindowHead,
 )
+from fdmae_mm.models.layers import Cells
 
 EDGES = (0, 1 / 16, 1 / 8, 1 / 2)
 
@@ -19,9 +20,14 @@ def frequency_head(**kwargs):
 
 
 def cells_of(windows, num_joints=5, frames=32, dims=4):
-    cells = {w: torch.randn(2, frames // w, num_joints, dims) for w in windows}
-    weights = {w: torch.ones(2, frames // w, num_joints) for w in windows}
-    return cells, weights
+    return {
+        w: Cells(
+            torch.randn(2, frames // w, num_joints, dims),
+            torch.ones(2, frames // w, num_joints),
+            slice(None),
+        )
+        for w in windows
+    }
 
 
 def test_window_head_is_projection_target_and_loss():
@@ -36,10 +42,42 @@ def test_window_head_is_projection_target_and_loss():
     torch.nn.init.zeros_(head.project.weight)
     torch.nn.init.ones_(head.project.bias)
     x = torch.tensor([1.0, 4.0]).view(1, 2, 1, 1)
-    loss, logs = head.loss(x, {2: torch.zeros(1, 1, 1, 4)}, {2: torch.ones(1, 1, 1)})
+    features = torch.zeros(1, 1, 1, 4)
+    cells = Cells(features, torch.ones(1, 1, 1), slice(None))
+    loss, logs = head.loss(x, {2: cells})
     assert loss.item() == pytest.approx(3 * (0 + 9) / 2)
     assert logs == {}
-    assert head.predict(x, {2: torch.zeros(1, 1, 1, 4)}).flatten().tolist() == [1, 1]
+    assert head.predict(x, {2: features}).flatten().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    'head',
+    [
+        WindowHead(
+            window=8,
+            target=dict(type='JointTarget'),
+            loss=dict(type='MaskedReconstructionLoss'),
+            in_dims=4,
+            in_channels=3,
+        ),
+        FrequencyHead(windows=(8,), band_edges=(0, 0.5), in_dims=4, in_channels=3),
+    ],
+    ids=['time', 'frequency'],
+)
+def test_a_head_compares_the_decoded_places_alone(head):
+    torch.manual_seed(0)
+    x = torch.randn(2, 32, 5, 3)
+    (every,) = cells_of([8]).values()
+    places = torch.tensor([3, 1])
+    some = Cells(every.features[:, places], every.weight[:, places], places)
+    # What is not asked for, of the four cells along time, has weight zero instead.
+    weight = every.weight.clone()
+    weight[:, [0, 2]] = 0
+    head.eval()
+    loss, _ = head.loss(x, {8: some})
+    same, _ = head.loss(x, {8: every._replace(weight=weight)})
+    assert loss.item() == pytest.approx(same.item(), rel=1e-5)
+    assert loss.item() != pytest.approx(head.loss(x, {8: every})[0].item(), rel=1e-5)
 
 
 def test_each_scale_takes_the_band_it_resolves():
@@ -66,8 +104,7 @@ def test_all_bands_at_all_scales():
 def test_every_band_is_logged_and_the_loss_is_their_weighted_mean():
     torch.manual_seed(0)
     head = frequency_head(band_weights=(1.0, 2.0, 0.0), loss_weight=0.5)
-    cells, weights = cells_of(head.windows)
-    loss, logs = head.loss(torch.randn(2, 32, 5, 3), cells, weights)
+    loss, logs = head.loss(torch.randn(2, 32, 5, 3), cells_of(head.windows))
     assert list(logs) == ['w32_band0', 'w16_band1', 'w8_band2']
     low, mid, _ = (v.item() for v in logs.values())
     assert loss.item() == pytest.approx(0.5 * (low + 2 * mid) / 3, rel=1e-5)
@@ -75,8 +112,7 @@ def test_every_band_is_logged_and_the_loss_is_their_weighted_mean():
 
 def test_a_static_skeleton_gives_a_finite_loss_and_gradient():
     head = frequency_head()
-    cells, weights = cells_of(head.windows)
-    loss, _ = head.loss(torch.ones(2, 32, 5, 3), cells, weights)
+    loss, _ = head.loss(torch.ones(2, 32, 5, 3), cells_of(head.windows))
     loss.backward()
     assert loss.isfinite()
     assert all(p.grad.isfinite().all() for p in head.parameters())
@@ -103,14 +139,12 @@ def test_bands_that_leave_a_gap_are_refused(kwargs, message):
 
 
 def test_momentum_target_is_layer_normalised():
-    head = MomentumHead(in_dims=4)
-    cells, weights = cells_of([8])
+    head = MomentumHead(in_dims=4, windows=[8])
+    cells = cells_of([8, 16])
     teacher = {8: torch.randn(2, 4, 5, 4)}
     scaled = {8: teacher[8] * 7 + 3}
-    first = head.loss(cells, teacher, weights)
-    assert head.loss(cells, scaled, weights).item() == pytest.approx(
-        first.item(), rel=1e-3
-    )
+    first = head.loss(cells, teacher)
+    assert head.loss(cells, scaled).item() == pytest.approx(first.item(), rel=1e-3)
 
 
 def test_knn_head_votes_by_hand():

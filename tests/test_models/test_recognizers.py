@@ -69,6 +69,62 @@ def test_any_clips_persons_and_channels_train(kind, size, clips, persons, channe
     assert all(p.grad is not None for p in model.parameters())
 
 
+@pytest.mark.parametrize('kind', ['SkeletonMAE', 'FDMAE'])
+def test_a_training_step_decodes_some_cells_and_a_test_all(kind):
+    model = build(kind, max_cells=2)
+    asked = []
+    forward = model.decoder.forward
+    model.decoder.forward = lambda *args: asked.append(args[2]) or forward(*args)
+    inputs, samples = batch()
+    for _ in range(20):
+        loss, _ = model.parse_losses(model.loss(inputs, samples))
+    loss.backward()
+    assert all(p.grad is not None for p in model.parameters())
+    # One cell of 16 frames, two of four, two of eight: other ones at each step.
+    assert all(places[16] == slice(None) for places in asked)
+    for window, count in ((4, 4), (2, 8)):
+        drawn = torch.stack([places[window] for places in asked])
+        assert drawn.shape == (20, 2)
+        assert (drawn[:, 0] != drawn[:, 1]).all()
+        assert drawn.unique().tolist() == list(range(count))
+    model.eval().loss(inputs, samples)
+    assert asked[-1] == dict.fromkeys((2, 4, 16), slice(None))
+
+
+def test_the_mean_over_drawn_cells_is_the_loss_over_all():
+    whole, some = build('SkeletonMAE'), build('SkeletonMAE', max_cells=1)
+    inputs, samples = batch(persons=1)
+    for sample in samples:  # every cell counts the same
+        sample.mask = torch.arange(40).view(1, 1, 8, 5).remainder(5).flatten(2) > 0
+    expected = whole.loss(inputs, samples)['loss_time'].item()
+    drawn = [some.loss(inputs, samples)['loss_time'].item() for _ in range(200)]
+    assert len({round(value, 5) for value in drawn}) == 8
+    each = sorted({round(value, 5) for value in drawn})
+    assert sum(each) / 8 == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize('max_cells', [0, -1])
+def test_max_cells_must_be_one_or_more(max_cells):
+    with pytest.raises(ValueError, match=f'max_cells={max_cells} must be at least 1'):
+        build('SkeletonMAE', max_cells=max_cells)
+
+
+def test_momentum_path_decodes_the_windows_of_its_head_alone():
+    model = build(momentum_head=dict(type='MomentumHead', windows=(4,)))
+    inputs, samples = batch()
+    asked = []
+    decoder = model.teacher['decoder']
+    forward = decoder.forward
+    decoder.forward = lambda *args: asked.append(args[2]) or forward(*args)
+    model.loss(inputs, samples)
+    assert asked == [{4: slice(None)}]
+
+
+def test_momentum_windows_must_be_decoded():
+    with pytest.raises(ValueError, match=r'windows=\[8\] must be windows of the heads'):
+        build(momentum_head=dict(type='MomentumHead', windows=(8,)))
+
+
 def test_only_losses_are_added_up():
     model = build()
     losses = model.loss(*batch())
@@ -224,10 +280,11 @@ def test_masked_view_is_another_one():
 def test_momentum_path_is_blind_to_what_its_mask_hides():
     model = build().eval()
     inputs, samples = batch(size=1, persons=1)
-    cells = model.teacher_cells(model.sequences(inputs, samples))
+    places = dict.fromkeys(model.windows, slice(None))
+    cells = model.teacher_cells(model.sequences(inputs, samples), places)
     hidden = samples[0].teacher_mask.view(8, 5).repeat_interleave(2, 0)
     changed = inputs + 5.0 * hidden.view(1, 1, 1, 16, 5, 1)
-    again = model.teacher_cells(model.sequences(changed, samples))
+    again = model.teacher_cells(model.sequences(changed, samples), places)
     assert all(torch.equal(cells[w], again[w]) for w in cells)
 
 

@@ -2,7 +2,7 @@
 
 Windows of 120, 24 and 8 frames take the bands below 1/48, below 1/8 and up to 1/2
 cycles a frame: 5 + 5 x 5 + 15 x 6 = 120 coefficients a joint and coordinate, as many as
-frames.
+frames. Of the 15 cells of 8 frames a step decodes five, drawn anew each time.
 """
 
 model = dict(
@@ -16,7 +16,7 @@ model = dict(
         clip_len=120,
         t_patch_size=4,
     ),
-    decoder=dict(type='CrossAttentionDecoder', embed_dims=256, depth=3, num_heads=8),
+    decoder=dict(type='CrossAttentionDecoder', embed_dims=128, depth=3, num_heads=4),
     heads=dict(
         time=dict(
             type='WindowHead',
@@ -31,7 +31,8 @@ model = dict(
             loss=dict(type='FrequencyDecoupledLoss', normalize='cell'),
         ),
     ),
-    momentum_head=dict(type='MomentumHead'),
+    momentum_head=dict(type='MomentumHead', windows=(24,)),
+    max_cells=5,
 )
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.004)]
 masking = [

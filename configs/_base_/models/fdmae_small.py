@@ -20,4 +20,6 @@ model = dict(
         time32=dict(window=32, **time),
         frequency=dict(windows=(32, 16, 8), band_edges=(0, 1 / 16, 1 / 8, 1 / 2)),
     ),
+    momentum_head=dict(windows=(16,)),
+    max_cells=2,
 )

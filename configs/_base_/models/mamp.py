@@ -1,4 +1,8 @@
-"""MAMP (Mao et al., ICCV 2023): motion-aware masking, normalised motion as target."""
+"""MAMP (Mao et al., ICCV 2023): motion-aware masking, normalised motion as target.
+
+An absent second person is left out; `encode_absent=True` of the backbone encodes and
+reconstructs it like any other, as published.
+"""
 
 _base_ = './mae.py'
 

@@ -2,7 +2,10 @@
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, betas=(0.9, 0.95), weight_decay=0.05),
+    constructor='GroupedOptimWrapperConstructor',
+    optimizer=dict(
+        type='AdamW', lr=2e-3, betas=(0.9, 0.95), weight_decay=0.05, fused=True
+    ),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
     # Puts the gradient norm into the log; a smaller number clips it. Not inf, which the
     # config that a run leaves could not name.

@@ -66,15 +66,23 @@ class BaseSkeletonDecoder(BaseModule):
             {str(w): position_table(1, clip_len // w, 1, embed_dims) for w in windows}
         )
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> dict[int, Tensor]:
-        """Decode the cells of every window.
+    def forward(
+        self,
+        tokens: Tensor,
+        mask: Tensor,
+        places: dict[int, Tensor | slice] | None = None,
+    ) -> dict[int, Tensor]:
+        """Decode cells.
 
         Args:
             tokens (Tensor): Visible tokens, shape (N, L_visible, in_dims).
             mask (Tensor): Bool, shape (N, L). True marks a masked token.
+            places (dict[int, Tensor | slice], optional): Window -> which S of its T / W
+                places along time are wanted, see :class:`Cells`. All of every window
+                by default.
 
         Returns:
-            dict[int, Tensor]: Window -> features, shape (N, T / W, V, D).
+            dict[int, Tensor]: Window -> features, shape (N, S, V, D).
         """
         raise NotImplementedError
 
@@ -104,8 +112,13 @@ class SelfAttentionDecoder(BaseSkeletonDecoder):
         )
         self.mask_token = position_table(1, 1, embed_dims)
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> dict[int, Tensor]:
-        """See :meth:`BaseSkeletonDecoder.forward`."""
+    def forward(
+        self,
+        tokens: Tensor,
+        mask: Tensor,
+        places: dict[int, Tensor | slice] | None = None,
+    ) -> dict[int, Tensor]:
+        """See :meth:`BaseSkeletonDecoder.forward`; all cells are computed."""
         tokens = self.embed(tokens)
         x = self.mask_token.to(tokens.dtype).expand(*mask.shape, -1)
         # Rows are visited in order and their visible places ascend, as the tokens do.
@@ -114,7 +127,8 @@ class SelfAttentionDecoder(BaseSkeletonDecoder):
         x = x + (self.temporal_tables[str(window)] + self.joint_table).flatten(1, 2)
         for block in self.blocks:
             x = block(x)
-        return {window: self.norm(x).unflatten(1, (-1, self.num_joints))}
+        cells = self.norm(x).unflatten(1, (-1, self.num_joints))
+        return {window: cells if places is None else cells[:, places[window]]}
 
 
 @MODELS.register_module()
@@ -122,17 +136,24 @@ class CrossAttentionDecoder(BaseSkeletonDecoder):
     """One learned query a cell, which reads the visible tokens.
 
     A query is the sum of its window's time table and a joint table. There is no
-    attention among queries, so the cost is linear in the number of cells, and one
-    pass serves any number of windows. Arguments are those of
+    attention among queries, so the cost is linear in the number of cells that are asked
+    for, and one pass serves any number of windows. Arguments are those of
     :class:`BaseSkeletonDecoder`.
     """
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> dict[int, Tensor]:
+    def forward(
+        self,
+        tokens: Tensor,
+        mask: Tensor,
+        places: dict[int, Tensor | slice] | None = None,
+    ) -> dict[int, Tensor]:
         """See :meth:`BaseSkeletonDecoder.forward`; the mask is not needed."""
+        if places is None:
+            places = dict.fromkeys(self.windows, slice(None))
         context = self.embed(tokens)
         queries = [
-            (self.temporal_tables[str(w)] + self.joint_table).flatten(1, 2)
-            for w in self.windows
+            (self.temporal_tables[str(w)][:, place] + self.joint_table).flatten(1, 2)
+            for w, place in places.items()
         ]
         x = torch.cat(queries, dim=1).expand(context.shape[0], -1, -1)
         for block in self.blocks:
@@ -140,5 +161,5 @@ class CrossAttentionDecoder(BaseSkeletonDecoder):
         cells = self.norm(x).split([q.shape[1] for q in queries], dim=1)
         return {
             w: c.unflatten(1, (-1, self.num_joints))
-            for w, c in zip(self.windows, cells, strict=True)
+            for w, c in zip(places, cells, strict=True)
         }

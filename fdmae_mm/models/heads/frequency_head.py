@@ -7,6 +7,8 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..layers import Cells
+
 
 def scale_bands(window: int, band_edges: Sequence[float]) -> list[tuple[int, int]]:
     """Ranges of DCT coefficients of a window that lie in each band.
@@ -115,14 +117,13 @@ class FrequencyHead(BaseModule):
         self.register_buffer('band_weights', torch.tensor(weights), persistent=False)
 
     def loss(
-        self, x: Tensor, cells: dict[int, Tensor], weights: dict[int, Tensor]
+        self, x: Tensor, cells: dict[int, Cells]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Mean over scales and bands of the bands' errors.
 
         Args:
             x (Tensor): Clips, shape (N, T, V, C).
-            cells (dict[int, Tensor]): Window -> features (N, T / W, V, D).
-            weights (dict[int, Tensor]): Window -> masked share (N, T / W, V).
+            cells (dict[int, Cells]): Window -> what was decoded of it.
 
         Returns:
             tuple: The loss, times its weight, and every band's error under the name
@@ -131,9 +132,10 @@ class FrequencyHead(BaseModule):
         errors, logs = [], {}
         for window in self.windows:
             name = str(window)
-            pred = self.project[name](cells[window])
-            target = self.targets[name].encode(x)
-            errors.append(self.criteria[name](pred, target, weights[window]))
+            features, weight, places = cells[window]
+            pred = self.project[name](features)
+            target = self.targets[name].encode(x)[:, places]
+            errors.append(self.criteria[name](pred, target, weight))
             for band, error in zip(self.bands[window], errors[-1], strict=True):
                 logs[f'w{window}_band{band}'] = error.detach()
         loss = (torch.cat(errors) * self.band_weights).mean()

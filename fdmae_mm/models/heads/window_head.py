@@ -2,6 +2,8 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from ..layers import Cells
+
 
 @MODELS.register_module()
 class WindowHead(BaseModule):
@@ -35,24 +37,29 @@ class WindowHead(BaseModule):
         self.project = nn.Linear(in_dims, self.target.channels)
 
     def loss(
-        self, x: Tensor, cells: dict[int, Tensor], weights: dict[int, Tensor]
+        self, x: Tensor, cells: dict[int, Cells]
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Compare the cells with the clip they were decoded for.
 
         Args:
             x (Tensor): Clips, shape (N, T, V, C).
-            cells (dict[int, Tensor]): Window -> features (N, T / W, V, D).
-            weights (dict[int, Tensor]): Window -> masked share (N, T / W, V).
+            cells (dict[int, Cells]): Window -> what was decoded of it.
 
         Returns:
             tuple: The loss, times its weight, and what is only logged, by name.
         """
-        (window,) = self.windows
-        pred = self.project(cells[window])
-        error = self.criterion(pred, self.target.encode(x), weights[window])
+        features, weight, places = cells[self.windows[0]]
+        pred = self.project(features)
+        error = self.criterion(pred, self.target.encode(x)[:, places], weight)
         return self.loss_weight * error, {}
 
-    def predict(self, x: Tensor, cells: dict[int, Tensor]) -> Tensor:
-        """The signal of the target as predicted, shape (N, T, V, C)."""
-        pred = self.project(cells[self.windows[0]])
+    def predict(self, x: Tensor, features: dict[int, Tensor]) -> Tensor:
+        """The signal of the target as predicted, shape (N, T, V, C).
+
+        Args:
+            x (Tensor): Clips, shape (N, T, V, C).
+            features (dict[int, Tensor]): Window -> features of all its cells,
+                (N, T / W, V, D).
+        """
+        pred = self.project(features[self.windows[0]])
         return self.target.decode(pred.float(), x)

@@ -1,4 +1,5 @@
 from .tokens import (
+    Cells,
     cell_weight,
     gather_tokens,
     patchify,
@@ -9,6 +10,7 @@ from .tokens import (
 from .transformer import TransformerBlock, init_linear, position_table
 
 __all__ = [
+    'Cells',
     'TransformerBlock',
     'cell_weight',
     'gather_tokens',

@@ -1,6 +1,23 @@
 """Between coordinates, tokens and cells: the only patchify of the project."""
 
+from typing import NamedTuple
+
 from torch import Tensor
+
+
+class Cells(NamedTuple):
+    """What was decoded of one window: S of its T / W places along time.
+
+    Attributes:
+        features (Tensor): Shape (N, S, V, D).
+        weight (Tensor): Masked share of each cell, in 0..1, shape (N, S, V).
+        places (Tensor | slice): Which places along time these are: long, shape (S,), or
+            the slice of all. It indexes dimension 1 of a target (N, T / W, V, P).
+    """
+
+    features: Tensor
+    weight: Tensor
+    places: Tensor | slice
 
 
 def patchify(x: Tensor, window: int) -> Tensor:

@@ -4,6 +4,7 @@ import torch
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
+from ..layers import Cells
 from .skeleton_mae import Sequences, SkeletonMAE
 
 
@@ -20,14 +21,17 @@ class FDMAE(SkeletonMAE):
     :class:`EMATeacherHook` calls :meth:`update_teacher`.
 
     Args:
-        momentum_head (dict): Config of a :class:`MomentumHead`.
+        momentum_head (dict): Config of a :class:`MomentumHead`. Its windows are all
+            that the heads ask for, unless it names some of them.
         teacher_view (str): What the teacher sees of the clip. ``'masked'``: the tokens
             that a second mask, ``teacher_mask`` of the data sample, leaves visible;
             ``'full'``: all tokens.
-        backbone, decoder, heads, data_preprocessor: See :class:`SkeletonMAE`.
+        backbone, decoder, heads, max_cells, data_preprocessor: See
+            :class:`SkeletonMAE`.
 
     Raises:
-        ValueError: If ``teacher_view`` is neither.
+        ValueError: If ``teacher_view`` is neither, or a window of the momentum head is
+            none of the heads'.
     """
 
     def __init__(
@@ -37,9 +41,10 @@ class FDMAE(SkeletonMAE):
         heads: dict[str, dict],
         momentum_head: dict,
         teacher_view: str = 'masked',
+        max_cells: int | None = None,
         data_preprocessor: dict | None = None,
     ) -> None:
-        super().__init__(backbone, decoder, heads, data_preprocessor)
+        super().__init__(backbone, decoder, heads, max_cells, data_preprocessor)
         if teacher_view not in ('masked', 'full'):
             raise ValueError(
                 f"teacher_view={teacher_view!r} must be 'masked' or 'full'."
@@ -48,8 +53,14 @@ class FDMAE(SkeletonMAE):
         if teacher_view == 'masked':
             self.mask_keys = ('mask', 'teacher_mask')
         self.momentum_head = MODELS.build(
-            momentum_head, default_args=dict(in_dims=self.decoder.embed_dims)
+            momentum_head,
+            default_args=dict(in_dims=self.decoder.embed_dims, windows=self.windows),
         )
+        if not set(self.momentum_head.windows) <= set(self.windows):
+            raise ValueError(
+                f'momentum_head.windows={list(self.momentum_head.windows)} must be '
+                f'windows of the heads, {self.windows}: others are not decoded.'
+            )
         self.teacher = nn.ModuleDict(
             dict(backbone=deepcopy(self.backbone), decoder=deepcopy(self.decoder))
         )
@@ -82,21 +93,21 @@ class FDMAE(SkeletonMAE):
         torch._foreach_lerp_(moved, online, momentum)
 
     def head_losses(
-        self,
-        sequences: Sequences,
-        cells: dict[int, Tensor],
-        weights: dict[int, Tensor],
+        self, sequences: Sequences, cells: dict[int, Cells]
     ) -> dict[str, Tensor]:
         """Losses of the heads and of the momentum path."""
-        losses = super().head_losses(sequences, cells, weights)
+        losses = super().head_losses(sequences, cells)
+        places = {w: cells[w].places for w in self.momentum_head.windows}
         losses['loss_momentum'] = self.momentum_head.loss(
-            cells, self.teacher_cells(sequences), weights
+            cells, self.teacher_cells(sequences, places)
         )
         return losses
 
     @torch.no_grad()
-    def teacher_cells(self, sequences: Sequences) -> dict[int, Tensor]:
-        """The teacher's features of every window's cells, (N, T / W, V, D)."""
+    def teacher_cells(
+        self, sequences: Sequences, places: dict[int, Tensor | slice]
+    ) -> dict[int, Tensor]:
+        """The teacher's features of the cells at ``places``, (N, S, V, D) a window."""
         x = sequences.x
         if self.teacher_view == 'masked':
             mask = sequences.masks['teacher_mask']
@@ -104,7 +115,7 @@ class FDMAE(SkeletonMAE):
         else:
             mask = torch.zeros_like(sequences.masks['mask'])
             tokens = self.teacher['backbone'].forward_tokens(x)
-        return self.teacher['decoder'](tokens, mask)
+        return self.teacher['decoder'](tokens, mask, places)
 
 
 def parameters_to_buffers(module: nn.Module) -> None:

@@ -7,7 +7,7 @@ from mmaction.structures import ActionDataSample
 from mmaction.utils import SampleList
 from torch import Tensor, nn
 
-from ..layers import cell_weight
+from ..layers import Cells, cell_weight
 
 
 class Sequences(NamedTuple):
@@ -39,11 +39,14 @@ class SkeletonMAE(BaseRecognizer):
         heads (dict[str, dict]): Name -> config of a head on the decoder's cells. A
             head's loss is logged as ``loss_{name}``, what it only logs as
             ``{name}_{key}``.
+        max_cells (int, optional): At most so many of a joint's cells of a window are
+            decoded in a training step. Which, is drawn anew at each step, for the whole
+            batch. All by default.
         data_preprocessor (dict, optional): Config of the data preprocessor.
 
     Raises:
         ValueError: If a head's name contains "loss", which MMEngine would add to the
-            loss, or there is no head.
+            loss, or there is no head, or if ``max_cells`` is below 1.
     """
 
     mask_keys: tuple[str, ...] = ('mask',)
@@ -53,9 +56,13 @@ class SkeletonMAE(BaseRecognizer):
         backbone: dict,
         decoder: dict,
         heads: dict[str, dict],
+        max_cells: int | None = None,
         data_preprocessor: dict | None = None,
     ) -> None:
         super().__init__(backbone=backbone, data_preprocessor=data_preprocessor)
+        if max_cells is not None and max_cells < 1:
+            raise ValueError(f'max_cells={max_cells} must be at least 1, or None.')
+        self.max_cells = max_cells
         if not heads or any('loss' in name for name in heads):
             raise ValueError(
                 f'heads={list(heads)} must be at least one, and no name may contain '
@@ -94,22 +101,27 @@ class SkeletonMAE(BaseRecognizer):
         """
         sequences = self.sequences(inputs, data_samples)
         mask = sequences.masks['mask']
-        cells = self.decoder(self.backbone.forward_tokens(sequences.x, mask), mask)
-        weights = {w: self._weight(mask, w, sequences.valid) for w in self.windows}
-        losses = self.head_losses(sequences, cells, weights)
+        tokens = self.backbone.forward_tokens(sequences.x, mask)
+        places = {w: self._places(w, mask.device) for w in self.windows}
+        cells = {
+            w: Cells(
+                features,
+                self._weight(mask, w, sequences.valid)[:, places[w]],
+                places[w],
+            )
+            for w, features in self.decoder(tokens, mask, places).items()
+        }
+        losses = self.head_losses(sequences, cells)
         losses['masked_share'] = mask.float().mean()
         return losses
 
     def head_losses(
-        self,
-        sequences: Sequences,
-        cells: dict[int, Tensor],
-        weights: dict[int, Tensor],
+        self, sequences: Sequences, cells: dict[int, Cells]
     ) -> dict[str, Tensor]:
         """Losses and logs of every head on the decoded cells."""
         losses = {}
         for name, head in self.heads.items():
-            losses[f'loss_{name}'], logs = head.loss(sequences.x, cells, weights)
+            losses[f'loss_{name}'], logs = head.loss(sequences.x, cells)
             losses.update({f'{name}_{key}': value for key, value in logs.items()})
         return losses
 
@@ -146,11 +158,11 @@ class SkeletonMAE(BaseRecognizer):
         """
         sequences = self.sequences(inputs, data_samples)
         x, mask = sequences.x, sequences.masks['mask']
-        cells = self.decoder(self.backbone.forward_tokens(x, mask), mask)
+        features = self.decoder(self.backbone.forward_tokens(x, mask), mask)
         target = self.heads[head].target
         hidden = mask.unflatten(1, (-1, self.backbone.num_joints)).unsqueeze(-1)
         hidden = hidden.repeat_interleave(self.backbone.t_patch_size, dim=1)
-        predicted = self.heads[head].predict(x, cells)
+        predicted = self.heads[head].predict(x, features)
         signal = torch.where(hidden, predicted, target.signal(x))
         out = torch.zeros_like(inputs).flatten(0, 2)
         out[self.backbone.present(inputs.flatten(0, 2))] = target.joints(signal, x)[
@@ -175,6 +187,12 @@ class SkeletonMAE(BaseRecognizer):
             f'test. Evaluate its checkpoint with a config of configs/benchmarks, for '
             f'example k-NN: tools/test.py configs/benchmarks/knn/... CHECKPOINT.'
         )
+
+    def _places(self, window: int, device: torch.device) -> Tensor | slice:
+        count = self.backbone.clip_len // window
+        if not self.training or self.max_cells is None or self.max_cells >= count:
+            return slice(None)
+        return torch.randperm(count, device=device)[: self.max_cells]
 
     def _weight(self, mask: Tensor, window: int, valid: Tensor) -> Tensor:
         weight = cell_weight(
