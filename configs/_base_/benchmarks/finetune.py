@@ -11,7 +11,7 @@ model = dict(
     cls_head=dict(type='FinetuneHead'),
 )
 optim_wrapper = dict(
-    optimizer=dict(type='AdamW', lr=3e-4, weight_decay=0.05),
+    optimizer=dict(type='AdamW', lr=3e-4, weight_decay=0.05, fused=True),
     constructor='SkeletonLayerDecayConstructor',
     paramwise_cfg=dict(layer_decay_rate=0.8),
 )

@@ -134,14 +134,15 @@ class MotionAwareSkeletonMasking(BaseSkeletonMasking):
 
     A token's motion is the mean over its values of |x_t' - x_t'-1|, the change from
     the same joint's patch before; the first patch takes the motion of the second. It is
-    divided by (tau times the sequence's maximum), and log-softmax over the tokens plus
-    Gumbel noise is the score, so that tokens are masked by sampling without replacement
-    in proportion to exp(motion). An absent person has no motion: its tokens are masked
-    uniformly.
+    divided by (tau times the sequence's maximum), and this plus Gumbel noise, minus the
+    log of an exponential variable, is the score, so that tokens are masked by sampling
+    without replacement in proportion to exp(motion). An absent person has no motion:
+    its tokens are masked uniformly.
 
-    The order of operations is that of MAMP's published code. One number differs: it
-    keeps int(L * (1 - mask_ratio)) tokens, which floating point makes 74 for L = 750
-    and ratio 0.9, where 75 are kept here.
+    The published code adds the noise to a log-softmax of the motion; the softmax takes
+    the same from all tokens of a sequence, which changes no order, and is left out. One
+    number differs: it keeps int(L * (1 - mask_ratio)) tokens, which floating point
+    makes 74 for L = 750 and ratio 0.9, where 75 are kept here.
 
     All channels count as coordinates. A keypoint score that FormatGCNInput appended
     counts as one too, and its flicker as motion.
@@ -170,26 +171,25 @@ class MotionAwareSkeletonMasking(BaseSkeletonMasking):
         self.tau = tau
 
     def score(self, keypoint: np.ndarray) -> np.ndarray:
-        """Log-softmax of the relative motion plus Gumbel noise, (K, M, L)."""
+        """Relative motion plus Gumbel noise, (K, M, L)."""
         shape = self.token_shape(keypoint)
         motion = self._motion(keypoint).reshape(shape)
-        logits = motion / (motion.max(axis=-1, keepdims=True) * self.tau + 1e-10)
-        logits -= logits.max(axis=-1, keepdims=True)
-        log_softmax = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-        uniform = np.random.rand(*shape)
-        return log_softmax - np.log(-np.log(uniform + 1e-10) + 1e-10)
+        motion /= motion.max(axis=-1, keepdims=True) * self.tau + 1e-10
+        return motion - np.log(np.random.standard_exponential(shape) + 1e-10)
 
     def _motion(self, keypoint: np.ndarray) -> np.ndarray:
         """Mean absolute change from the patch before, (K, M, T', V)."""
         clips, persons, frames, joints, channels = keypoint.shape
         p = self.t_patch_size
-        motion = np.zeros((clips, persons, frames // p, joints))
+        motion = np.zeros((clips, persons, frames // p, joints), keypoint.dtype)
         if frames > p:
             change = np.abs(keypoint[:, :, p:] - keypoint[:, :, :-p])
             change = change.reshape(clips, persons, -1, p, joints, channels)
             # A product for the mean over the channels, as sums over an axis of two or
             # three values are slow.
-            motion[:, :, 1:] = change.sum(axis=3) @ np.full(channels, 1 / p / channels)
+            motion[:, :, 1:] = change.sum(axis=3) @ np.full(
+                channels, 1 / p / channels, keypoint.dtype
+            )
             motion[:, :, 0] = motion[:, :, 1]
         return motion
 
