@@ -41,7 +41,10 @@ class SkeletonDataset(PoseDataset):
     Args:
         ann_file: Path of the annotation pickle.
         pipeline: Transforms.
-        split: Name of a split of the file. None takes all its clips.
+        split: Name of a split of the file. None takes all its clips. ``X_dev_train``
+            and ``X_dev_val`` divide the file's ``X_train``, to choose settings without
+            a look at the test split: every fourth of its subjects, in ascending order,
+            is in ``X_dev_val``.
         num_joints: Joints V that the model is made for. None: the joints of the first
             clip, which the others must share.
         non_finite: 'error' refuses a split with NaN or infinite coordinates; 'zero'
@@ -152,10 +155,14 @@ class SkeletonDataset(PoseDataset):
                     "'frame_dir'."
                 )
             by_name.setdefault(self._name(sample), []).append(sample)
+        prefix, _, part = (self.split or '').rpartition('dev_')
         if self.split is None:
             names = set(by_name)
         elif self.split in content['split']:
             names = set(content['split'][self.split])
+        elif part in ('train', 'val') and f'{prefix}train' in content['split']:
+            names = set(content['split'][f'{prefix}train'])
+            names = self._development(content['annotations'], names, part == 'val')
         else:
             raise ValueError(
                 f'{self.ann_file} has no split {self.split!r}. It has '
@@ -173,6 +180,20 @@ class SkeletonDataset(PoseDataset):
                 'the data again.'
             )
         return [s for s in content['annotations'] if self._name(s) in names]
+
+    def _development(self, samples: list[dict], names: set, held_out: bool) -> set:
+        """Those of ``names`` whose subject is held out, or the others."""
+        subject_of = {self._name(s): s.get('subject') for s in samples}
+        subjects = {subject_of.get(name) for name in names}
+        if None in subjects or len(subjects) < 4:
+            found = 'clips without one' if None in subjects else sorted(subjects)
+            raise ValueError(
+                f'{self.ann_file}, split {self.split!r} holds out every fourth subject '
+                f'of the training split, which has {found}: it takes four subjects or '
+                "more, under the key 'subject' of every clip."
+            )
+        held = sorted(subjects)[3::4]
+        return {name for name in names if (subject_of[name] in held) == held_out}
 
     def _keep_classes(self, samples: list[dict]) -> list[dict]:
         if self.multi_class:

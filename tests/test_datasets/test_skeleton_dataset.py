@@ -52,6 +52,47 @@ def names(dataset):
     return [dataset.get_data_info(i)['frame_dir'] for i in range(len(dataset))]
 
 
+def with_subjects(annotation, subjects):
+    """Two clips of each subject in 'train'; the test clip is of another one."""
+    (clip, *_, test) = annotation['annotations']
+    clips = [
+        dict(clip, frame_dir=f's{subject}_{i}', subject=subject)
+        for subject in subjects
+        for i in range(2)
+    ]
+    for prefix in ('', 'xsub_'):
+        annotation['split'][f'{prefix}train'] = [c['frame_dir'] for c in clips]
+    annotation['annotations'] = [*clips, dict(test, subject=99)]
+    annotation['split'].pop('ghost')
+
+
+@pytest.mark.parametrize('prefix', ['', 'xsub_'])
+def test_every_fourth_subject_of_the_training_split_can_be_held_out(
+    build, annotation, prefix
+):
+    with_subjects(annotation, [11, 3, 5, 7, 1, 9, 2, 8])  # 1 2 3 5 7 8 9 11
+    held = names(build(f'{prefix}dev_val'))
+    kept = names(build(f'{prefix}dev_train'))
+    assert sorted(held) == ['s11_0', 's11_1', 's5_0', 's5_1']
+    assert set(held) | set(kept) == set(annotation['split']['train'])
+    assert not set(held) & set(kept)
+
+
+def test_holding_out_takes_four_subjects(build, annotation):
+    with_subjects(annotation, [1, 2, 3])
+    with pytest.raises(ValueError, match=r"'dev_val' holds out .* has \[1, 2, 3\]"):
+        build('dev_val')
+    del annotation['annotations'][0]['subject']
+    with pytest.raises(ValueError, match=r"has clips without one: .* key 'subject'"):
+        build('dev_val')
+
+
+def test_a_split_of_the_file_named_dev_comes_first(build, annotation):
+    with_subjects(annotation, [1, 2, 3, 4])
+    annotation['split']['dev_val'] = ['s1_0']
+    assert names(build('dev_val')) == ['s1_0']
+
+
 def test_split_is_loaded(build, annotation):
     dataset = build()
     assert names(dataset) == ['a', 'b']
