@@ -314,7 +314,7 @@ class Inference:
                 f'{setting.cfg.filename} has no classifier, so there is no inference '
                 'to time. Take a config of configs/benchmarks/finetune.'
             )
-        self.model.init_weights()
+        # Not init_weights(), which writes a line for each weight.
         self.model.to(setting.device).eval()
         self.clips = setting.batch_size
         with tempfile.TemporaryDirectory() as folder:

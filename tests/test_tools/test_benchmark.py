@@ -223,10 +223,11 @@ def test_own_clips_are_those_of_the_annotation_file(tiny_config):
         assert all(s.frame_dir.startswith(first) for s in batch['data_samples'])
 
 
-def test_inference_counts_the_encoder_and_head(tiny_config):
+def test_inference_counts_the_encoder_and_head(tiny_config, capsys):
     config = tiny_config(FINETUNE)
     options = ['--what', 'inference', '--batch-size', '2', '--steps', '2']
     (work,) = main([config, *options, '--device', 'cpu'])['workloads']
+    assert 'init_weights' not in capsys.readouterr().out  # a line for each weight
     assert set(work['parts']) == {'data', 'encoder', 'head', 'rest'}
     # 32 / 4 x 25 tokens of one person, width 16, one block; then 400 -> 512 -> 20.
     tokens, dims = 8 * 25, 16
