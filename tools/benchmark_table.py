@@ -4,9 +4,10 @@
 python tools/benchmark_table.py            # README, docs, configs/metafile.yml
 python tools/benchmark_table.py --check    # exit status 1 where they would change
 
-The README has the data sets that were run here, docs/benchmarks.md has all. A cell is
-the mean of the runs in configs/results, with their sample standard deviation and
-number; what others have published stands in configs/published.yml with its source.
+The README has the data sets that were run here, docs/benchmarks.md has all, and the
+ablations. A cell is the mean of the runs in configs/results, with their sample standard
+deviation and number; what others have published stands in configs/published.yml with
+its source.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ BEGIN = '<!-- tables: written by tools/benchmark_table.py -->\n'
 END = '<!-- end of tables -->\n'
 NONE = '–'
 
-# Values of all runs by pre-training config and column.
-Values = dict[tuple[str, str], list[float]]
+# Data set and split family.
+Key = tuple[str, str]
+# Values of all runs by where they were measured, pre-training config and column.
+Values = dict[tuple[Key, str, str], list[float]]
 
 # What is measured, by the name of its column: protocol and metric of a record.
 COLUMNS = {
@@ -77,10 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     values = runs(records)
     readme, page = ROOT / 'README.md', ROOT / 'docs' / 'benchmarks.md'
     every = tables(values, published, configs)
-    run = {key: text for key, text in every.items() if key in measured(values, configs)}
+    run = {key: text for key, text in every.items() if key in measured(values)}
     wanted = {
         readme: insert(readme.read_text(), run.values()),
-        page: insert(page.read_text(), every.values()),
+        page: insert(page.read_text(), [*every.values(), *ablations(values)]),
         CONFIGS / 'metafile.yml': metafile(values, configs),
     }
     status = 0
@@ -100,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-def pretraining_configs() -> dict[str, tuple[str, str]]:
+def pretraining_configs() -> dict[str, Key]:
     """Data set and split of every pre-training config, by its name."""
     found = {}
     for path in sorted(CONFIGS.glob('*.py')):
@@ -114,27 +117,61 @@ def family(split: str) -> str:
     return split.rpartition('_')[0].rstrip('0123456789')
 
 
-def measured(
-    values: Values, configs: dict[str, tuple[str, str]]
-) -> set[tuple[str, str]]:
-    """The data sets of which there is a record."""
-    return {configs[name] for name, _ in values if name in configs}
+def measured(values: Values) -> set[Key]:
+    """Where there is a record."""
+    return {key for key, _, _ in values}
 
 
 def tables(
-    values: Values, published: list[dict], configs: dict[str, tuple[str, str]]
-) -> dict[tuple[str, str], str]:
-    """The tables of all data sets that have a figure, in Markdown."""
-    found, run = {}, {name for name, _ in values}
+    values: Values, published: list[dict], configs: dict[str, Key]
+) -> dict[Key, str]:
+    """The tables of all data sets that have a figure, in Markdown.
+
+    Beside the configs of a data set, those that were measured on it have a row.
+    """
+    found = {}
     for key, title in TITLES.items():
         known = [p for p in published if (p['dataset'], p['split']) == key]
-        if known or key in measured(values, configs):
+        if known or key in measured(values):
+            run = {name for where, name, _ in values if where == key}
             ours = [
                 name
                 for name, where in configs.items()
-                if where == key and (name in run or not is_variation(name))
+                if name in run or (where == key and not is_variation(name))
             ]
-            found[key] = table(title, sorted(ours, key=rank), known, values)
+            found[key] = table(title, sorted(ours, key=rank), known, of(key, values))
+    return found
+
+
+def of(key: Key, values: Values) -> dict[tuple[str, str], list[float]]:
+    """The values of one data set, by config and column."""
+    return {
+        (config, column): found
+        for (where, config, column), found in values.items()
+        if where == key
+    }
+
+
+def ablations(values: Values) -> list[str]:
+    """A table for each config of which an ablation was run, in Markdown."""
+    changed = {path.stem: path for path in sorted((CONFIGS / 'ablations').glob('*.py'))}
+    found = []
+    for key, title in TITLES.items():
+        here = of(key, values)
+        run = [name for name in changed if any(name == config for config, _ in here)]
+        for base in dict.fromkeys(name.rpartition('_')[0] for name in run):
+            rows = [base, *(name for name in run if name.rpartition('_')[0] == base)]
+            heads = [c for c in COLUMNS if any((row, c) in here for row in rows)]
+            lines = [
+                f'**Ablations of `{base}`: {title}**\n',
+                f'| change | {" | ".join(heads)} |',
+                f'|---|{"---|" * len(heads)}',
+            ]
+            for row in rows:
+                name = 'none' if row == base else f'`{row.rpartition("_")[2]}`'
+                cells = (summary(here.get((row, column))) for column in heads)
+                lines.append(f'| {name} | {" | ".join(cells)} |')
+            found.append('\n'.join(lines) + '\n')
     return found
 
 
@@ -150,12 +187,13 @@ def rank(config: str) -> tuple[str, int]:
 
 
 def runs(records: list[dict]) -> Values:
-    """Values of all runs by pre-training config and column."""
+    """Values of all runs by where they were measured, config and column."""
     values = defaultdict(list)
     for record in records:
+        key = (record['dataset'], family(record['split']))
         for column, (protocol, metric) in COLUMNS.items():
             if record['protocol'] == protocol and metric in record['metrics']:
-                values[record['start']['config'], column].append(
+                values[key, record['start']['config'], column].append(
                     record['metrics'][metric]
                 )
     return values
@@ -165,7 +203,7 @@ def table(
     title: str,
     ours: list[str],
     published: list[dict],
-    values: Values,
+    values: dict[tuple[str, str], list[float]],
 ) -> str:
     """One data set: a row for each of our configs and each published method."""
     theirs = {}
@@ -208,21 +246,22 @@ def summary(values: list[float] | None) -> str:
     return f'{mean:.1f} ± {spread:.1f} ({len(values)})'
 
 
-def metafile(values: Values, configs: dict[str, tuple[str, str]]) -> str:
+def metafile(values: Values, configs: dict[str, Key]) -> str:
     """What MIM reads: every pre-training config, with its results."""
     models = []
     for name, key in configs.items():
         results = [
             dict(
                 Task=f'Skeleton-based Action Recognition, {column}',
-                Dataset=TITLES[key],
+                Dataset=title,
                 Metrics={
                     'Top 1 Accuracy': round(statistics.mean(found), 2),
                     'Runs': len(found),
                 },
             )
+            for where, title in TITLES.items()
             for column in COLUMNS
-            if (found := values.get((name, column)))
+            if (found := values.get((where, name, column)))
         ]
         models.append(
             dict(

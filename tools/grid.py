@@ -4,12 +4,13 @@
 python tools/grid.py --methods mae mamp fdmae --datasets nw-ucla_small \
     --protocols probe finetune semi10 --seeds 0 1 2
 
-Pre-trains configs/METHOD_DATASET.py with each seed, then evaluates the last checkpoint
-by each protocol: `probe` is tools/probe.py (linear, 1-NN), any other name is that of a
-config configs/benchmarks/*/PROTOCOL_DATASET.py, which is trained. What has left a
-record is not run again, and a run that was stopped is resumed: the same command goes
-on. A run that fails ends its own chain alone. Records are gathered in configs/results,
-from which tools/benchmark_table.py writes the tables.
+Pre-trains configs/METHOD_DATASET.py, or configs/ablations/METHOD_DATASET_ABLATION.py,
+with each seed, then evaluates the last checkpoint by each protocol: `probe` is
+tools/probe.py (linear, 1-NN), any other name is that of a config
+configs/benchmarks/*/PROTOCOL_DATASET.py, which is trained. What has left a record is
+not run again, and a run that was stopped is resumed: the same command goes on. A run
+that fails ends its own chain alone. Records are gathered in configs/results, from which
+tools/benchmark_table.py writes the tables.
 """
 
 from __future__ import annotations
@@ -47,16 +48,20 @@ class Chain:
     dataset: str
     seed: int
     split: str | None
+    ablation: str | None
 
     @property
     def name(self) -> str:
         """The name of its folder."""
         split = f'_{self.split}' if self.split else ''
-        return f'{self.method}_{self.dataset}{split}_s{self.seed}'
+        return f'{self.config.stem}{split}_s{self.seed}'
 
     @property
     def config(self) -> Path:
         """The config of the pre-training run."""
+        if self.ablation:
+            name = f'{self.method}_{self.dataset}_{self.ablation}.py'
+            return CONFIGS / 'ablations' / name
         return CONFIGS / f'{self.method}_{self.dataset}.py'
 
 
@@ -68,10 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse_args(argv)
     chains = [
-        Chain(method, dataset, seed, split)
+        Chain(method, dataset, seed, split, ablation)
         # Seeds outermost: a grid that is stopped has all methods for the first seeds.
-        for seed, dataset, split, method in itertools.product(
-            args.seeds, args.datasets, args.splits, args.methods
+        for seed, dataset, split, method, ablation in itertools.product(
+            args.seeds, args.datasets, args.splits, args.methods, args.ablations
         )
     ]
     for chain in chains:  # a typo ends the grid before it begins
@@ -112,6 +117,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--datasets', nargs='+', required=True)
     parser.add_argument('--protocols', nargs='+', default=['probe'])
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
+    parser.add_argument(
+        '--ablations',
+        nargs='+',
+        default=[None],
+        help='ablations by name, for example no-ema no-frequency, instead of the '
+        'method as it is',
+    )
     parser.add_argument(
         '--splits',
         nargs='+',

@@ -18,12 +18,15 @@ def tool():
     return runpy.run_path(str(ROOT / 'tools' / 'benchmark_table.py'))
 
 
-def record(config, seed, protocol='probe', **metrics):
+NW_UCLA = ('nw_ucla', 'xview')
+
+
+def record(config, seed, protocol='probe', split='xview_val', **metrics):
     return dict(
         config='linear_nw-ucla_small',
         protocol=protocol,
         dataset='nw_ucla',
-        split='xview_val',
+        split=split,
         seed=seed,
         start=dict(config=config, seed=seed, epochs=15, seconds=9),
         metrics=metrics,
@@ -42,12 +45,43 @@ def test_cells_are_means_of_the_runs(tool):
             record('mae_a', 0, **{'linear': 60, '1nn': 50}),
             record('mae_a', 1, linear=64),
             record('mae_a', 0, protocol='finetune', top1=80),
+            # Where settings are chosen is another place than where they are tested.
+            record('mae_a', 0, split='xview_dev_val', linear=99),
         ]
     )
-    assert tool['summary'](values['mae_a', 'linear, cached']) == '62.0 ± 2.8 (2)'
-    assert tool['summary'](values['mae_a', '1-NN']) == '50.0 (1)'
-    assert tool['summary'](values['mae_a', 'fine-tune']) == '80.0 (1)'
-    assert tool['summary'](values.get(('mae_a', 'linear'))) == '–'
+    found = tool['of'](NW_UCLA, values)
+    assert tool['summary'](found['mae_a', 'linear, cached']) == '62.0 ± 2.8 (2)'
+    assert tool['summary'](found['mae_a', '1-NN']) == '50.0 (1)'
+    assert tool['summary'](found['mae_a', 'fine-tune']) == '80.0 (1)'
+    assert tool['summary'](found.get(('mae_a', 'linear'))) == '–'
+
+
+def test_a_config_stands_in_the_table_of_every_set_it_was_measured_on(tool):
+    values = tool['runs']([record('fdmae_sbu_small', 0, linear=60)])
+    found = tool['tables'](values, [], tool['pretraining_configs']())
+    assert list(found) == [NW_UCLA]
+    assert '| FDMAE, `fdmae_sbu_small` | – | 60.0 (1) |' in found[NW_UCLA]
+
+
+def test_ablations_have_a_table_with_what_they_change(tool):
+    base = 'fdmae_nw-ucla_small'
+    values = tool['runs'](
+        [
+            record(f'{base}_no-ema', 0, linear=60),
+            record(f'{base}_no-ema', 1, linear=64),
+            record(base, 0, **{'linear': 70, '1nn': 50}),
+            record('mae_nw-ucla_small', 0, linear=1),
+        ]
+    )
+    (text,) = tool['ablations'](values)
+    assert text.splitlines() == [
+        '**Ablations of `fdmae_nw-ucla_small`: NW-UCLA, cross-view**',
+        '',
+        '| change | linear, cached | 1-NN |',
+        '|---|---|---|',
+        '| none | 70.0 (1) | 50.0 (1) |',
+        '| `no-ema` | 62.0 ± 2.8 (2) | – |',
+    ]
 
 
 def test_table_keeps_published_and_ours_apart(tool):
@@ -86,7 +120,7 @@ def test_tables_agree_with_the_records(tool):
 def test_variations_that_were_not_run_have_no_row(tool, monkeypatch):
     monkeypatch.setitem(tool['TITLES'], ('a', 'xsub'), 'A set')
     names = ['mae_a_small', 'mae_a_small_bone', 'mae_a_small_motion']
-    values = {('mae_a_small_motion', 'linear'): [50.0]}
+    values = {(('a', 'xsub'), 'mae_a_small_motion', 'linear'): [50.0]}
     found = tool['tables'](values, [], dict.fromkeys(names, ('a', 'xsub')))
     rows = found['a', 'xsub'].split('`')[1::2]
     assert rows == ['mae_a_small', 'mae_a_small_motion']
@@ -188,6 +222,18 @@ def test_grid_refuses_an_unknown_config_before_it_begins(grid, tmp_path, capsys)
     assert grid('--protocols', 'probe', 'fintune') == 1
     assert 'fintune_tiny.py' in capsys.readouterr().err
     assert not (tmp_path / 'work').exists()
+
+
+def test_an_ablation_has_a_folder_and_records_of_its_own(grid, tmp_path, capsys):
+    assert grid('--ablations', 'no-ema') == 1
+    missing = tmp_path / 'configs' / 'ablations' / 'fdmae_tiny_no-ema.py'
+    assert str(missing) in capsys.readouterr().err
+    missing.parent.mkdir()
+    text = (tmp_path / 'configs' / 'fdmae_tiny.py').read_text()
+    missing.write_text(text + 'custom_hooks = []\n')
+    assert grid('--ablations', 'no-ema') == 0
+    probed = tmp_path / 'results' / 'fdmae_tiny_no-ema_s0_probe.json'
+    assert json.loads(probed.read_text())['start']['config'] == 'fdmae_tiny_no-ema'
 
 
 def test_splits_are_put_into_every_loader():
