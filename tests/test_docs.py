@@ -16,6 +16,7 @@ the data were converted and the models trained:
 import contextlib
 import importlib
 import inspect
+import itertools
 import json
 import re
 import runpy
@@ -249,12 +250,13 @@ def check_mmpose_configs(*configs):
 
 def check_grid(args):
     tool = tool_of('grid.py')
-    for method in args['methods']:
-        for dataset in args['datasets']:
-            chain = tool['Chain'](method, dataset, 0, None)
-            assert chain.config.exists()
-            for protocol in args['protocols']:
-                assert tool['benchmark'](protocol, chain).exists()
+    for method, dataset, ablation in itertools.product(
+        args['methods'], args['datasets'], args['ablations']
+    ):
+        chain = tool['Chain'](method, dataset, 0, None, ablation)
+        assert chain.config.exists()
+        for protocol in args['protocols']:
+            assert tool['benchmark'](protocol, chain).exists()
 
 
 def check_option(cfg, key):
