@@ -18,6 +18,7 @@ from pathlib import Path
 COMMANDS = {
     'quickstart': ('quickstart.py', 'the whole of it on a CPU, from data to a picture'),
     'convert': ('data/convert.py', 'make an annotation file of skeleton data'),
+    'pool': ('data/pool.py', 'put training splits of several sets into one file'),
     'video': ('data/video_to_skeleton.py', 'the same of videos, by models of mmpose'),
     'train': ('train.py', 'pre-train, probe or fine-tune by a config'),
     'test': ('test.py', 'test a checkpoint by a config'),

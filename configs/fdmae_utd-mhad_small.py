@@ -1,8 +1,6 @@
 """FDMAE, UTD-MHAD cross-subject, a size that a CPU trains.
 
-    python tools/train.py configs/fdmae_utd-mhad_small.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/fdmae_utd-mhad_small.py
 """
 
 _base_ = [

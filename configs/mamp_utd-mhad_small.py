@@ -1,8 +1,6 @@
 """MAMP, UTD-MHAD cross-subject, a size that a CPU trains.
 
-    python tools/train.py configs/mamp_utd-mhad_small.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/mamp_utd-mhad_small.py
 """
 
 _base_ = [

@@ -58,6 +58,7 @@ TITLES = {
     ('ntu120_3d', 'xset'): 'NTU RGB+D 120, cross-setup',
     ('pku_mmd1', 'xsub'): 'PKU-MMD I, cross-subject',
     ('pku_mmd2', 'xsub'): 'PKU-MMD II, cross-subject',
+    ('pooled', 'pool'): 'four small sets together',
     ('synthetic', 'xview'): 'the synthetic set, cross-view',
 }
 

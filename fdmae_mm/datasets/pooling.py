@@ -1,0 +1,82 @@
+"""Several data sets as one, in the joints of one layout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mmengine.registry import init_default_scope
+
+from .layouts import SkeletonLayout, get_layout
+from .skeleton_dataset import SkeletonDataset
+from .transforms import MapSkeleton
+
+#: Name of the one split of a pooled set.
+SPLIT = 'pool_train'
+
+
+def pool(
+    sources: Sequence[tuple[str | os.PathLike, str]],
+    layout: str | Mapping | SkeletonLayout,
+) -> dict:
+    """Puts splits of annotation files together, to pre-train one encoder on all.
+
+    Joints are mapped by :class:`MapSkeleton`. Names of clips, classes and subjects get
+    the name of their file in front, so that none of two files are the same. Coordinates
+    stay as they are: sets of other units or axes are for a transform to bring together.
+
+    Args:
+        sources: (annotation file, split) of each set. Splits of
+            :class:`SkeletonDataset`, so ``X_dev_train`` too.
+        layout: The layout of the result, as taken by :func:`get_layout`.
+
+    Returns:
+        An annotation dict with the one split ``pool_train``.
+
+    Raises:
+        FileNotFoundError: A file is missing.
+        ValueError: A file or split is not as it must be, has no layout in its metainfo,
+            or lacks what a joint is made of; two files have the same name.
+    """
+    target = get_layout(layout)
+    names = [Path(path).stem for path, _ in sources]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f'The files {[os.fspath(path) for path, _ in sources]} must have different '
+            'names, which tell their clips apart.'
+        )
+    init_default_scope('mmaction')
+    annotations, classes = [], []
+    for name, (path, split) in zip(names, sources, strict=True):
+        dataset = SkeletonDataset(os.fspath(path), [], split, lazy_init=True)
+        samples = dataset.load_data_list()
+        metainfo = dataset.metainfo
+        if 'layout' not in metainfo:
+            raise ValueError(
+                f'{path} has no layout in its metainfo, so its joints have no names. '
+                'Convert the data with a command of this package.'
+            )
+        to_target = MapSkeleton(metainfo['layout'], target)
+        for sample in samples:
+            pooled = dict(
+                to_target.transform(sample),
+                frame_dir=f'{name}/{sample["frame_dir"]}',
+                label=len(classes) + int(sample['label']),
+            )
+            if 'subject' in sample:
+                pooled['subject'] = f'{name}/{sample["subject"]}'
+            annotations.append(pooled)
+        own = metainfo.get('classes')
+        own = own or range(1 + max(int(sample['label']) for sample in samples))
+        classes += [f'{name}: {label}' for label in own]
+    return dict(
+        split={SPLIT: [a['frame_dir'] for a in annotations]},
+        annotations=annotations,
+        metainfo=dict(
+            dataset='pooled',
+            layout=layout,
+            classes=classes,
+            source=', '.join(f'{Path(path).name} {split}' for path, split in sources),
+        ),
+    )

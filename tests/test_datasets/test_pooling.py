@@ -1,0 +1,149 @@
+"""Several sets as one file in one layout."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fdmae_mm.datasets import SkeletonDataset
+from fdmae_mm.datasets.annotation import load_annotation, save_annotation
+from fdmae_mm.datasets.layouts import get_layout
+from fdmae_mm.datasets.pooling import pool
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Writes a set of three clips: a and b train, c tests."""
+
+    def make(name, layout, **extra):
+        joints = get_layout(layout).num_joints
+        rng = np.random.default_rng(len(name))
+        clips = [
+            dict(
+                frame_dir=clip,
+                label=label,
+                keypoint=rng.normal(size=(1, 4, joints, 3)).astype(np.float32),
+                total_frames=4,
+                **extra,
+            )
+            for label, clip in enumerate('abc')
+        ]
+        path = tmp_path / f'{name}.pkl'
+        save_annotation(
+            dict(
+                split=dict(xsub_train=['a', 'b'], xsub_val=['c']),
+                annotations=clips,
+                metainfo=dict(layout=layout, classes=['x', 'y', 'z']),
+            ),
+            path,
+        )
+        return path
+
+    return make
+
+
+def test_joints_go_to_the_place_of_their_name(make):
+    one, two = make('one', 'kinect_v1'), make('two', 'kinect_v1_utd_mhad')
+    pooled = pool([(one, 'xsub_train'), (two, 'xsub_train')], 'kinect_v1')
+    names = ['one/a', 'one/b', 'two/a', 'two/b']
+    assert pooled['split'] == dict(pool_train=names)
+    assert [a['frame_dir'] for a in pooled['annotations']] == names
+    source, target = get_layout('kinect_v1_utd_mhad'), get_layout('kinect_v1')
+    before = load_annotation(two)['annotations'][1]['keypoint']
+    after = pooled['annotations'][3]['keypoint']
+    head = before[:, :, source.joints.index('head')]
+    assert np.array_equal(after[:, :, target.joints.index('head')], head)
+    first = load_annotation(one)['annotations'][0]['keypoint']
+    assert np.array_equal(pooled['annotations'][0]['keypoint'], first)
+
+
+def test_classes_and_subjects_of_two_sets_stay_apart(make):
+    files = [make('one', 'kinect_v1', subject=3), make('two', 'sbu')]
+    pooled = pool([(file, 'xsub_train') for file in files], 'kinect_v1')
+    assert [a['label'] for a in pooled['annotations']] == [0, 1, 3, 4]
+    classes = [f'{name}: {c}' for name in ('one', 'two') for c in 'xyz']
+    assert pooled['metainfo']['classes'] == classes
+    found = [a.get('subject') for a in pooled['annotations']]
+    assert found == ['one/3', 'one/3', None, None]
+    assert pooled['metainfo']['layout'] == 'kinect_v1'
+    assert {a['keypoint'].shape for a in pooled['annotations']} == {(1, 4, 20, 3)}
+
+
+def test_files_of_the_same_name_are_refused(make, tmp_path):
+    one = make('one', 'kinect_v1')
+    with pytest.raises(ValueError, match='must have different names'):
+        pool([(one, 'xsub_train'), (one, 'xsub_val')], 'kinect_v1')
+
+
+def test_a_file_without_a_layout_is_refused(make, tmp_path):
+    path = make('one', 'kinect_v1')
+    annotation = load_annotation(path)
+    del annotation['metainfo']['layout']
+    save_annotation(annotation, path)
+    with pytest.raises(ValueError, match=r'one\.pkl has no layout in its metainfo'):
+        pool([(path, 'xsub_train')], 'kinect_v1')
+
+
+def test_a_split_that_is_missing_is_named(make):
+    with pytest.raises(ValueError, match="has no split 'xview_train'"):
+        pool([(make('one', 'kinect_v1'), 'xview_train')], 'kinect_v1')
+
+
+def test_the_four_real_sets_make_the_set_of_the_config(real_annotation, tmp_path):
+    splits = dict(
+        nw_ucla='xview_train',
+        utd_mhad='xsub_train',
+        msr_action3d='xsub_train',
+        sbu='fold1_train',
+    )
+    sources = []
+    for name, split in splits.items():
+        path = tmp_path / f'{name}.pkl'
+        save_annotation(real_annotation(name), path)
+        sources.append((path, split))
+    pooled = pool(sources, 'kinect_v1')
+    assert len(pooled['annotations']) == 1020 + 431 + 292 + 227
+    assert len(pooled['metainfo']['classes']) == 65
+    assert {a['keypoint'].shape[2] for a in pooled['annotations']} == {20}
+    assert {a['keypoint'].shape[0] for a in pooled['annotations']} == {1, 2}
+
+
+@pytest.fixture
+def main():
+    return runpy.run_path(str(ROOT / 'tools' / 'data' / 'pool.py'))['main']
+
+
+def test_the_command_writes_a_set_that_trains(make, main, tmp_path, capsys):
+    one, two = make('one', 'kinect_v1'), make('two', 'sbu')
+    out = tmp_path / 'pooled.pkl'
+    sources = [f'{one}:xsub_train', f'{two}:xsub_train']
+    assert main([str(out), *sources, '--layout', 'kinect_v1']) == 0
+    assert 'sequences: 4' in capsys.readouterr().out
+    dataset = SkeletonDataset(str(out), [], 'pool_train', num_joints=20)
+    assert len(dataset) == 4
+
+
+@pytest.mark.parametrize(
+    'source, message',
+    [
+        ('missing.pkl:xsub_train', 'missing.pkl does not exist'),
+        ('one.pkl:some', "has no split 'some'"),
+    ],
+)
+def test_the_command_writes_nothing_of_bad_input(
+    make, main, tmp_path, capsys, source, message
+):
+    make('one', 'kinect_v1')
+    out = tmp_path / 'pooled.pkl'
+    assert main([str(out), str(tmp_path / source), '--layout', 'kinect_v1']) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_the_command_asks_for_file_and_split(main, capsys):
+    with pytest.raises(SystemExit):
+        main(['out.pkl', 'one.pkl', '--layout', 'kinect_v1'])
+    assert 'one.pkl must be FILE:SPLIT' in capsys.readouterr().err

@@ -1,0 +1,62 @@
+"""Puts training splits of several sets into one annotation file, in one layout.
+
+python tools/data/pool.py data/pooled.pkl --layout kinect_v1 \
+    data/nw_ucla.pkl:xview_train data/utd_mhad.pkl:xsub_train
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from fdmae_mm.datasets.annotation import save_annotation
+from fdmae_mm.datasets.converters import summarize
+from fdmae_mm.datasets.layouts import LAYOUTS
+from fdmae_mm.datasets.pooling import pool
+
+
+def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parses the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.replace('python tools/data/pool.py', '%(prog)s'),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('out', metavar='OUT', help='annotation file (.pkl) to write')
+    parser.add_argument(
+        'sources', nargs='+', metavar='FILE:SPLIT', help='what is put into it'
+    )
+    parser.add_argument(
+        '--layout', required=True, choices=sorted(LAYOUTS), help='joints of the result'
+    )
+    args = parser.parse_args(argv)
+    for source in args.sources:
+        if not all(source.rpartition(':')):
+            parser.error(f'{source} must be FILE:SPLIT')
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Pools, writes, and prints what was written.
+
+    Args:
+        argv: Arguments without the program's name. Defaults to the command line.
+
+    Returns:
+        Exit status: 0, or 1 where nothing was written.
+    """
+    args = parse_args(argv)
+    try:
+        sources = [source.rpartition(':')[::2] for source in args.sources]
+        annotation = pool(sources, args.layout)
+        save_annotation(annotation, args.out)
+    except (OSError, ValueError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    print(summarize(annotation, []))
+    print(f'written:   {args.out}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
