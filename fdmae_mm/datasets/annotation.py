@@ -6,6 +6,7 @@ import _codecs
 import collections
 import os
 import pickle
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,15 @@ def load_annotation(path: str | os.PathLike) -> dict:
                 f'{found}; its keys are {sorted(map(str, annotation))}.'
             )
     return annotation
+
+
+def annotation_name(path: str) -> str:
+    """An argparse type: refuses a wrong name before the work is done, not after it."""
+    if not path.endswith('.pkl'):
+        raise ArgumentTypeError(
+            f'{path} must end in .pkl, PoseDataset reads nothing else'
+        )
+    return path
 
 
 def save_annotation(annotation: dict, path: str | os.PathLike) -> None:

@@ -143,7 +143,14 @@ def test_the_command_writes_nothing_of_bad_input(
     assert not out.exists()
 
 
-def test_the_command_asks_for_file_and_split(main, capsys):
+@pytest.mark.parametrize(
+    'out, source, message',
+    [
+        ('out.pkl', 'one.pkl', 'one.pkl must be FILE:SPLIT'),
+        ('out.npz', 'one.pkl:train', 'out.npz must end in .pkl'),
+    ],
+)
+def test_the_command_line_is_checked_first(main, capsys, out, source, message):
     with pytest.raises(SystemExit):
-        main(['out.pkl', 'one.pkl', '--layout', 'kinect_v1'])
-    assert 'one.pkl must be FILE:SPLIT' in capsys.readouterr().err
+        main([out, source, '--layout', 'kinect_v1'])
+    assert message in capsys.readouterr().err

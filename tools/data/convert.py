@@ -11,16 +11,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from fdmae_mm.datasets.annotation import save_annotation
+from fdmae_mm.datasets.annotation import annotation_name, save_annotation
 from fdmae_mm.datasets.converters import CONVERTERS, convert, summarize
 from fdmae_mm.datasets.synthetic import make_synthetic
-
-
-def _pickle(path: str) -> str:
-    """Refuses a wrong name before the work is done, and not after it."""
-    if not path.endswith('.pkl'):
-        raise argparse.ArgumentTypeError(f'{path} must end in .pkl')
-    return path
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -48,7 +41,10 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         converter.add_arguments(sub)
     for sub in formats.choices.values():
         sub.add_argument(
-            'out', metavar='OUT', type=_pickle, help='annotation file (.pkl) to write'
+            'out',
+            metavar='OUT',
+            type=annotation_name,
+            help='annotation file (.pkl) to write',
         )
     return parser.parse_args(argv)
 

@@ -10,7 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from fdmae_mm.datasets.annotation import save_annotation
+from fdmae_mm.datasets.annotation import annotation_name, save_annotation
 from fdmae_mm.datasets.converters import summarize
 from fdmae_mm.datasets.layouts import LAYOUTS
 from fdmae_mm.datasets.pooling import pool
@@ -22,7 +22,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__.replace('python tools/data/pool.py', '%(prog)s'),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('out', metavar='OUT', help='annotation file (.pkl) to write')
+    parser.add_argument(
+        'out',
+        metavar='OUT',
+        type=annotation_name,
+        help='annotation file (.pkl) to write',
+    )
     parser.add_argument(
         'sources', nargs='+', metavar='FILE:SPLIT', help='what is put into it'
     )

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from fdmae_mm.apis.poses import mmdet_detector
 from fdmae_mm.apis.video import VideoPoseEstimator, convert_videos
+from fdmae_mm.datasets.annotation import annotation_name
 from fdmae_mm.datasets.converters import summarize
 
 
@@ -34,7 +35,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='VIDEOS',
         help='a video, or a folder of them: see docs/infer.md',
     )
-    parser.add_argument('out', metavar='OUT', help='annotation file (.pkl) to write')
+    parser.add_argument(
+        'out',
+        metavar='OUT',
+        type=annotation_name,
+        help='annotation file (.pkl) to write',
+    )
     parser.add_argument(
         'config', metavar='CONFIG', help='2-D config of mmpose, or its name'
     )
@@ -69,11 +75,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--strict', action='store_true', help='stop at the first bad video'
     )
     parser.add_argument('--device', help='by default a GPU if there is one')
-    args = parser.parse_args(argv)
-    # Before the work is done, and not after it.
-    if not args.out.endswith('.pkl'):
-        parser.error(f'{args.out} must end in .pkl')
-    return args
+    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -20,6 +20,6 @@ source = dict(ann_file='data/pooled.pkl', split='pool_train')
 train_dataloader = dict(
     dataset=dict(times=5, dataset=dict(**source, pipeline=[*train_view, *_base_.pack]))
 )
-# It is for pre-training: encoders are tested on the sets themselves.
-eval_dataloader = None
-bank_dataloader = None
+# To look at clips: encoders are tested on the sets themselves.
+eval_dataloader = dict(dataset=dict(**source, pipeline=[*test_view, *_base_.pack]))
+bank_dataloader = eval_dataloader
