@@ -10,6 +10,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from fdmae_mm.datasets.annotation import save_annotation
+from fdmae_mm.datasets.layouts import get_layout
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(
@@ -62,7 +63,7 @@ def small(cfg, tmp_path):
         dataset.pop('classes', None)  # two clips do not have them all
         dataset.pop('label_share', None)
         splits.add(dataset.split)
-    joints = cfg.model.backbone.get('num_joints', 25)
+    joints = cfg.get('num_joints', 25)
     save_annotation(annotation_of(joints, cfg.num_classes, splits), ann_file)
     cfg.model.backbone.pop('init_cfg', None)
     cfg.work_dir = str(tmp_path)
@@ -171,3 +172,21 @@ def test_small_sets_take_as_many_steps_as_nw_ucla():
         loader = Config.fromfile(CONFIGS / f'fdmae_{name}_small.py').train_dataloader
         steps = count * loader.dataset.times // loader.batch_size
         assert 157 <= steps <= 161, name
+
+
+@pytest.mark.parametrize(
+    'name, layout',
+    [
+        ('nw-ucla', 'kinect_v1'),
+        ('utd-mhad', 'kinect_v1_utd_mhad'),
+        ('msr-action3d', 'kinect_v1_msr_action3d'),
+        ('sbu', 'sbu'),
+    ],
+)
+def test_graphs_of_the_supervised_reference_are_those_of_the_layouts(name, layout):
+    cfg = Config.fromfile(CONFIGS / f'stgcnpp_{name}_small.py')
+    found = cfg.model.backbone.graph_cfg.layout
+    expected = get_layout(layout).graph()
+    assert [tuple(edge) for edge in found.inward] == expected['inward']
+    assert (found.num_node, found.center) == (expected['num_node'], expected['center'])
+    assert cfg.train_view[0].layout == layout

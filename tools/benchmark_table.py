@@ -45,8 +45,9 @@ COLUMNS = {
     '1 % labels': ('semi1', 'top1'),
     '5 % labels': ('semi5', 'top1'),
     '10 % labels': ('semi10', 'top1'),
+    'supervised': ('supervised', 'top1'),
 }
-METHODS = {'mae': 'MAE', 'mamp': 'MAMP', 'fdmae': 'FDMAE'}
+METHODS = {'stgcnpp': 'STGCN++', 'mae': 'MAE', 'mamp': 'MAMP', 'fdmae': 'FDMAE'}
 TITLES = {
     ('nw_ucla', 'xview'): 'NW-UCLA, cross-view',
     ('utd_mhad', 'xsub'): 'UTD-MHAD, cross-subject',
@@ -192,11 +193,11 @@ def runs(records: list[dict]) -> Values:
     values = defaultdict(list)
     for record in records:
         key = (record['dataset'], family(record['split']))
+        # What is trained with labels from scratch starts from no other config.
+        config = (record['start'] or record)['config']
         for column, (protocol, metric) in COLUMNS.items():
             if record['protocol'] == protocol and metric in record['metrics']:
-                values[key, record['start']['config'], column].append(
-                    record['metrics'][metric]
-                )
+                values[key, config, column].append(record['metrics'][metric])
     return values
 
 

@@ -115,7 +115,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument('--methods', nargs='+', required=True)
     parser.add_argument('--datasets', nargs='+', required=True)
-    parser.add_argument('--protocols', nargs='+', default=['probe'])
+    parser.add_argument(
+        '--protocols',
+        nargs='*',
+        default=['probe'],
+        help='of the encoder; none for what is trained with labels: stgcnpp',
+    )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
     parser.add_argument(
         '--ablations',

@@ -127,6 +127,12 @@ class SkeletonLayout:
         object.__setattr__(self, 'parts', parts)
         self._check()
 
+    def graph(self) -> dict:
+        """The ``layout`` of ``graph_cfg`` for the graph networks of MMAction2."""
+        return dict(
+            num_node=self.num_joints, inward=list(self.edges), center=self.center
+        )
+
     def _check(self) -> None:
         if len(set(self.joints)) != len(self.joints):
             raise ValueError(f'Layout {self.name!r}: a joint name occurs twice.')

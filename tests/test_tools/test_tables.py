@@ -56,6 +56,13 @@ def test_cells_are_means_of_the_runs(tool):
     assert tool['summary'](found.get(('mae_a', 'linear'))) == '–'
 
 
+def test_what_is_trained_from_scratch_has_a_row_of_its_own(tool):
+    found = record('stgcnpp_nw-ucla_small', 0, protocol='supervised', top1=80)
+    found.update(config='stgcnpp_nw-ucla_small', start=None)
+    text = tool['tables'](tool['runs']([found]), [], tool['pretraining_configs']())
+    assert '| STGCN++, `stgcnpp_nw-ucla_small` | – | 80.0 (1) |' in text[NW_UCLA]
+
+
 def test_a_config_stands_in_the_table_of_every_set_it_was_measured_on(tool):
     values = tool['runs']([record('fdmae_sbu_small', 0, linear=60)])
     found = tool['tables'](values, [], tool['pretraining_configs']())
