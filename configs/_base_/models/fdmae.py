@@ -21,7 +21,7 @@ model = dict(
         time=dict(
             type='WindowHead',
             window=24,
-            target=dict(type='MotionTarget', normalize=True),
+            target=dict(type='JointTarget', normalize=True),
             loss=dict(type='MaskedReconstructionLoss'),
         ),
         frequency=dict(

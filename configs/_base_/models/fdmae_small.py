@@ -1,13 +1,13 @@
 """FDMAE in a size that a CPU trains, for clips of 32 frames.
 
-Motion is reconstructed in windows of three lengths.
+Joints are reconstructed in windows of three lengths, and the bands of their motion.
 """
 
 _base_ = './fdmae.py'
 
 time = dict(
     type='WindowHead',
-    target=dict(type='MotionTarget'),
+    target=dict(type='JointTarget', normalize=True),
     loss=dict(type='MaskedReconstructionLoss'),
     loss_weight=1 / 3,
 )
