@@ -156,25 +156,38 @@ def of(key: Key, values: Values) -> dict[tuple[str, str], list[float]]:
 
 def ablations(values: Values) -> list[str]:
     """A table for each config of which an ablation was run, in Markdown."""
-    changed = {path.stem: path for path in sorted((CONFIGS / 'ablations').glob('*.py'))}
+    changed = sorted(path.stem for path in (CONFIGS / 'ablations').glob('*.py'))
     found = []
     for key, title in TITLES.items():
         here = of(key, values)
-        run = [name for name in changed if any(name == config for config, _ in here)]
+        measured_here = {config for config, _ in here}
+        run = [name for name in changed if name in measured_here]
         for base in dict.fromkeys(name.rpartition('_')[0] for name in run):
             rows = [base, *(name for name in run if name.rpartition('_')[0] == base)]
             heads = [c for c in COLUMNS if any((row, c) in here for row in rows)]
-            lines = [
-                f'**Ablations of `{base}`: {title}**\n',
-                f'| change | {" | ".join(heads)} |',
-                f'|---|{"---|" * len(heads)}',
-            ]
-            for row in rows:
-                name = 'none' if row == base else f'`{row.rpartition("_")[2]}`'
-                cells = (summary(here.get((row, column))) for column in heads)
-                lines.append(f'| {name} | {" | ".join(cells)} |')
-            found.append('\n'.join(lines) + '\n')
+            cells = {
+                'none' if row == base else f'`{row.rpartition("_")[2]}`': [
+                    summary(here.get((row, column))) for column in heads
+                ]
+                for row in rows
+            }
+            found.append(
+                markdown(f'Ablations of `{base}`: {title}', 'change', heads, cells)
+            )
     return found
+
+
+def markdown(
+    title: str, corner: str, heads: list[str], rows: dict[str, list[str]]
+) -> str:
+    """A table with a title; ``rows`` has the cells of each row by its label."""
+    lines = [
+        f'**{title}**\n',
+        f'| {corner} | {" | ".join(heads)} |',
+        f'|---|{"---|" * len(heads)}',
+        *(f'| {label} | {" | ".join(cells)} |' for label, cells in rows.items()),
+    ]
+    return '\n'.join(lines) + '\n'
 
 
 def is_variation(config: str) -> bool:
@@ -223,19 +236,15 @@ def table(
             heads.append(f'{column}, ours')
             for row in rows:
                 cells[row].append(summary(values.get((row, column))))
-    lines = [
-        f'**{title}**\n',
-        f'| method | {" | ".join(heads)} |',
-        f'|---|{"---|" * len(heads)}',
-    ]
+    labelled = {}
     for row in rows:
         method = METHODS.get(row.partition('_')[0])
-        label = f'{method}, `{row}`' if row in ours else row
-        lines.append(f'| {label} | {" | ".join(cells[row])} |')
+        labelled[f'{method}, `{row}`' if row in ours else row] = cells[row]
+    text = markdown(title, 'method', heads, labelled)
     if published:
         sources = dict.fromkeys(f'{p["method"]}: {p["source"]}' for p in published)
-        lines.append(f'\nSources: {"; ".join(sources)}.')
-    return '\n'.join(lines) + '\n'
+        text += f'\nSources: {"; ".join(sources)}.\n'
+    return text
 
 
 def summary(values: list[float] | None) -> str:
