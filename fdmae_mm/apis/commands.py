@@ -6,7 +6,7 @@ import json
 import os
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,13 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 
-from ..datasets.skeleton_dataset import unrepeated
+from ..datasets.skeleton_dataset import SkeletonDataset, unrepeated
 from ..evaluation import (
     extract_features,
     extract_views,
     few_shot_accuracy,
     fuse_scores,
+    hold_out_groups,
     probe_features,
     read_scores,
 )
@@ -114,6 +115,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         'Neighbours, retrieval and linear probe on cached features.',
         '%(prog)s linear_nw-ucla_small CHECKPOINT',
         '%(prog)s linear_nw-ucla_small CHECKPOINT --few-shot 5 1 --classes 5 6 7 8 9',
+        '%(prog)s linear_nw-ucla_small CHECKPOINT --hold-out subject',
     )
     parser.add_argument('checkpoint', help='pre-training checkpoint')
     parser.add_argument(
@@ -136,15 +138,25 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     parser.add_argument(
         '--queries', type=int, default=15, help='queries a class of --few-shot'
     )
+    parser.add_argument(
+        '--hold-out',
+        metavar='KEY',
+        help='choose settings without the test split: each subject (KEY subject, or '
+        'another key of the annotations) of the training split is tested against the '
+        'others',
+    )
     args = parser.parse_args(argv)
     begin = time.monotonic()
     if args.views < 1:
         parser.error(f'--views {args.views}: must be at least 1')
     if args.classes and not args.few_shot:
         parser.error('--classes are those of --few-shot, which is not given')
+    if args.hold_out and args.few_shot:
+        parser.error('--few-shot is of the test split, which --hold-out leaves alone')
     cfg = _load_config(args)
-    pretrained = dict(type='Pretrained', checkpoint=args.checkpoint, prefix='backbone.')
-    cfg.merge_from_dict({'model.backbone.init_cfg': pretrained})
+    pretrained = cfg.model.backbone.get('init_cfg')
+    pretrained = pretrained or dict(type='Pretrained', prefix='backbone.')
+    cfg.model.backbone.init_cfg = dict(pretrained, checkpoint=args.checkpoint)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     if 'bank_dataloader' not in cfg or cfg.model.type != 'RecognizerGCN':
@@ -159,16 +171,20 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     model = MODELS.build(cfg.model)
     model.init_weights()
     model.to(get_device())
-    bank, queries = (
-        extract_features(model, Runner.build_dataloader(cfg[name], seed=seed))
-        for name in ('bank_dataloader', 'eval_dataloader')
-    )
+    loader = Runner.build_dataloader(cfg.bank_dataloader, seed=seed)
+    groups = _groups(loader.dataset, args.hold_out) if args.hold_out else None
+    bank = extract_features(model, loader)
     training = None
     if args.views > 1:
         set_random_seed(seed)
         one_pass = Runner.build_dataloader(_one_pass(cfg.train_dataloader), seed=seed)
         training = extract_views(model, one_pass, args.views)
-    result = probe_features(bank, queries, training, seed)
+    if args.hold_out:
+        result = hold_out_groups(bank, groups, training, seed)
+    else:
+        test_loader = Runner.build_dataloader(cfg.eval_dataloader, seed=seed)
+        queries = extract_features(model, test_loader)
+        result = probe_features(bank, queries, training, seed)
     if args.few_shot:
         ways, shots = args.few_shot
         name = f'{ways}way_{shots}shot'
@@ -183,6 +199,9 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     result = {name: round(value, 1) for name, value in result.items()}
     if args.work_dir:
         cfg.protocol = 'probe'
+        if args.hold_out:
+            cfg.protocol = f'probe, {args.hold_out} held out'
+            cfg.eval_dataloader = cfg.bank_dataloader  # what the record names
         seconds = time.monotonic() - begin
         record = make_record(cfg, result, seconds, checkpoint=args.checkpoint)
         write_record(record, Path(args.work_dir, 'record.json'))
@@ -236,6 +255,18 @@ def _accuracies(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         name: float(100 * share)
         for name, share in (('top1', top1), ('top5', top5), ('mean1', mean1))
     }
+
+
+def _groups(dataset: SkeletonDataset, key: str) -> list[Hashable]:
+    """The value of ``key`` of every clip."""
+    groups = [dataset.get_data_info(index).get(key) for index in range(len(dataset))]
+    if None in groups:
+        raise ValueError(
+            f'{dataset.ann_file}, split {dataset.split}: {groups.count(None)} of '
+            f'{len(groups)} clips have no {key!r}, which --hold-out {key} asks for. '
+            'Name another key of the annotations, or convert the data with it.'
+        )
+    return groups
 
 
 def _one_pass(dataloader: ConfigDict) -> ConfigDict:

@@ -9,6 +9,7 @@ from .neighbors import (
 from .probes import (
     extract_features,
     extract_views,
+    hold_out_groups,
     linear_probe_accuracy,
     probe_features,
 )
@@ -21,6 +22,7 @@ __all__ = [
     'extract_views',
     'few_shot_accuracy',
     'fuse_scores',
+    'hold_out_groups',
     'knn_accuracy',
     'linear_probe_accuracy',
     'nearest_neighbor_accuracy',

@@ -1,6 +1,7 @@
 """Probes on features that are computed once."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -90,6 +91,56 @@ def probe_features(
         'map': retrieval_map(*bank, *queries),
         'linear': linear_probe_accuracy(*(training or bank), *queries, seed),
     }
+
+
+def hold_out_groups(
+    bank: tuple[Tensor, Tensor],
+    groups: Sequence[Hashable],
+    training: tuple[Tensor, Tensor] | None = None,
+    seed: int = 0,
+) -> dict[str, float]:
+    """The figures of :func:`probe_features` without a test split.
+
+    Each group in turn, a subject as a rule, is classified by the clips of the others.
+
+    Args:
+        bank (tuple[Tensor, Tensor]): Features (S, D) and labels (S,), as a test sees
+            the clips.
+        groups (Sequence[Hashable]): What group each clip belongs to, S of them.
+        training (tuple[Tensor, Tensor], optional): Views of the same clips, as
+            :func:`extract_views` gives them, to train the linear probe on.
+        seed (int): Of the linear probes.
+
+    Returns:
+        dict[str, float]: Figures of all S clips, in %.
+
+    Raises:
+        ValueError: There is a single group, or not one for each clip.
+    """
+    features, labels = bank
+    names = list(dict.fromkeys(groups))
+    if len(groups) != len(labels) or len(names) < 2:
+        raise ValueError(
+            f'{len(groups)} clips are in the groups {names}, features are of '
+            f'{len(labels)} clips. To hold out a group takes two.'
+        )
+    number = {name: index for index, name in enumerate(names)}
+    groups = torch.tensor([number[group] for group in groups], device=labels.device)
+    totals = Counter()
+    for group in range(len(names)):
+        held = groups == group
+        others = None
+        if training is not None:
+            others = training[0][..., ~held, :], training[1][~held]
+        figures = probe_features(
+            (features[~held], labels[~held]),
+            (features[held], labels[held]),
+            others,
+            seed,
+        )
+        for name, value in figures.items():
+            totals[name] += value * held.sum().item() / len(labels)
+    return dict(totals)
 
 
 def linear_probe_accuracy(

@@ -1,7 +1,11 @@
 import pytest
 import torch
 
-from fdmae_mm.evaluation import linear_probe_accuracy, nearest_neighbor_accuracy
+from fdmae_mm.evaluation import (
+    hold_out_groups,
+    linear_probe_accuracy,
+    nearest_neighbor_accuracy,
+)
 
 LABELS = torch.tensor([0, 1])
 
@@ -76,3 +80,28 @@ def test_views_help_where_one_view_misleads():
     queries = torch.stack([2.0 * y - 1, torch.zeros(100)], 1)
     assert linear_probe_accuracy(x[0], y, queries, y) < 60
     assert linear_probe_accuracy(x[1:], y, queries, y) > 90
+
+
+def test_each_group_is_classified_by_the_others():
+    """By hand: a clip's own group, where its nearest neighbour is, does not count."""
+    angle = torch.tensor([0.0, 0.01, 0.5, 1.4, 1.41, 1.0])
+    features = torch.stack([angle.cos(), angle.sin()], 1)
+    labels = torch.tensor([0, 1, 0, 1, 0, 1])
+    groups = ['a', 'a', 'b', 'b', 'b', 'c']
+    # The nearest of another group: 2, 2, 1, 5, 5, 3.
+    found = hold_out_groups((features, labels), groups)
+    assert found['1nn'] == pytest.approx(100 * 3 / 6)  # clips 0, 3 and 5
+
+
+def test_views_of_a_group_train_no_probe_that_classifies_it():
+    """One class a group: whoever has seen the group is right, the others cannot be."""
+    labels = torch.arange(3).repeat_interleave(20)
+    features = torch.eye(3)[labels] + 0.01 * torch.randn(60, 3)
+    views = torch.stack([features, features])
+    found = hold_out_groups((features, labels), labels.tolist(), (views, labels))
+    assert found['linear'] == found['1nn'] == 0
+
+
+def test_one_group_cannot_be_held_out():
+    with pytest.raises(ValueError, match=r"in the groups \['a'\]"):
+        hold_out_groups((torch.eye(2), LABELS), ['a', 'a'])

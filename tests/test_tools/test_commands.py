@@ -292,3 +292,40 @@ def test_probe_reads_the_encoder_of_the_checkpoint(tiny_config, pretrained, caps
 def test_probe_takes_a_benchmark_config(tiny_config, pretrained):
     with pytest.raises(ValueError, match='is not a config of configs/benchmarks'):
         run_probe([tiny_config(PRETRAIN), pretrained])
+
+
+def test_probe_keeps_what_a_config_does_with_the_weights(tiny_config, pretrained):
+    """A transfer config carries joints over; to the same layout it changes nothing."""
+    config = tiny_config('benchmarks/knn/knn_synthetic.py')
+    plain = run_probe([config, pretrained, '--views', '1'])
+    layouts = "source_layout='nturgb+d', target_layout='nturgb+d'"
+    init_cfg = f"dict(type='PretrainedSkeleton', prefix='backbone.', {layouts})"
+    extra = f'model["backbone"].update(init_cfg={init_cfg})\n'
+    transfer = tiny_config('benchmarks/knn/knn_synthetic.py', 'transfer', extra)
+    assert run_probe([transfer, pretrained, '--views', '1']) == plain
+    other = tiny_config(
+        'benchmarks/knn/knn_synthetic.py',
+        'other',
+        extra.replace("target_layout='nturgb+d'", "target_layout='sbu'"),
+    )
+    with pytest.raises(ValueError, match='joint'):
+        run_probe([other, pretrained, '--views', '1'])
+
+
+def test_probe_holds_out_subjects_and_leaves_the_test_split_alone(
+    tiny_config, pretrained, tmp_path
+):
+    config = tiny_config('benchmarks/knn/knn_synthetic.py')
+    absent = 'eval_dataloader.dataset.ann_file=/absent.pkl'
+    work_dir = tmp_path / 'hold_out'
+    command = [config, pretrained, '--views', '1', '--work-dir', str(work_dir)]
+    both = [absent, 'bank_dataloader.dataset.indices=120']  # clips of all subjects
+    result = run_probe([*command, '--hold-out', 'subject', '--cfg-options', *both])
+    assert {'1nn', 'linear'} <= set(result)
+    record = read_record(work_dir / 'record.json')
+    assert record['protocol'] == 'probe, subject held out'
+    assert record['split'] == 'xview_train'
+    with pytest.raises(ValueError, match="16 of 16 clips have no 'pair'"):
+        run_probe([*command, '--hold-out', 'pair'])
+    with pytest.raises(FileNotFoundError):
+        run_probe([*command, '--cfg-options', absent])
