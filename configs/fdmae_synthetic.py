@@ -20,7 +20,7 @@ model = dict(
             target=dict(type='JointTarget', normalize=True),
             loss_weight=1.0,
         ),
-        frequency=dict(_base_.model.heads.frequency, signal='joint'),
+        frequency=_base_.model.heads.frequency,
     ),
 )
 # A short run wants a teacher that follows faster.

@@ -1,0 +1,10 @@
+"""FDMAE with motion instead of joints as the signal of the frequency heads (ablation).
+
+    python tools/train.py configs/ablations/fdmae_nw-ucla_small_motion-bands.py
+
+Not run here yet: no result is claimed.
+"""
+
+_base_ = '../fdmae_nw-ucla_small.py'
+
+model = dict(heads=dict(frequency=dict(signal='motion')))
