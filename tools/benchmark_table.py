@@ -40,7 +40,9 @@ Values = dict[tuple[Key, str, str], list[float]]
 COLUMNS = {
     'linear': ('linear', 'top1'),
     'linear, cached': ('probe', 'linear'),
+    'linear, joints apart': ('probe-joints', 'linear'),
     '1-NN': ('probe', '1nn'),
+    '1-NN, joints apart': ('probe-joints', '1nn'),
     'fine-tune': ('finetune', 'top1'),
     '1 % labels': ('semi1', 'top1'),
     '5 % labels': ('semi5', 'top1'),

@@ -6,11 +6,11 @@ python tools/grid.py --methods mae mamp fdmae --datasets nw-ucla_small \
 
 Pre-trains configs/METHOD_DATASET.py, or configs/ablations/METHOD_DATASET_ABLATION.py,
 with each seed, then evaluates the last checkpoint by each protocol: `probe` is
-tools/probe.py (linear, 1-NN), any other name is that of a config
-configs/benchmarks/*/PROTOCOL_DATASET.py, which is trained. What has left a record is
-not run again, and a run that was stopped is resumed: the same command goes on. A run
-that fails ends its own chain alone. Records are gathered in configs/results, from which
-tools/benchmark_table.py writes the tables.
+tools/probe.py (linear, 1-NN), `probe-joints` the same with --keep-joints, any other
+name is that of a config configs/benchmarks/*/PROTOCOL_DATASET.py, which is trained.
+What has left a record is not run again, and a run that was stopped is resumed: the same
+command goes on. A run that fails ends its own chain alone. Records are gathered in
+configs/results, from which tools/benchmark_table.py writes the tables.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from fdmae_mm.evaluation.records import read_record, write_record
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / 'configs'
+# Protocols of tools/probe.py, and its options.
+PROBES = {'probe': [], 'probe-joints': ['--keep-joints']}
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def benchmark(protocol: str, chain: Chain) -> Path:
     """The config of a protocol on the data set of a chain."""
     # The fast probe takes encoder and data from the config of the slow one.
-    protocol = 'linear' if protocol == 'probe' else protocol
+    protocol = 'linear' if protocol in PROBES else protocol
     folder = protocol.rstrip('0123456789')
     return CONFIGS / 'benchmarks' / folder / f'{protocol}_{chain.dataset}.py'
 
@@ -221,8 +223,9 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
     absent = f'model.backbone.encode_absent={encoder.get("encode_absent", False)}'
     for protocol in args.protocols:
         config = benchmark(protocol, chain)
-        if protocol == 'probe':
-            yield command('probe', checkpoint, config, protocol, absent)
+        if protocol in PROBES:
+            name, line = command('probe', checkpoint, config, protocol, absent)
+            yield name, [*line[:3], *PROBES[protocol], *line[3:]]
         elif protocol.startswith('semi'):
             for draw in range(args.draws):
                 labels = f'train_dataloader.dataset.dataset.draw_seed={draw}'

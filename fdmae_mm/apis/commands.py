@@ -126,6 +126,12 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         'than 1 are drawn by the pipeline of train_dataloader, 1 is the view of a test',
     )
     parser.add_argument(
+        '--keep-joints',
+        action='store_true',
+        help='do not average features over joints, as the fine-tuning head does not; '
+        'takes as many times the memory as there are joints',
+    )
+    parser.add_argument(
         '--few-shot',
         nargs=2,
         type=int,
@@ -173,17 +179,17 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     model.to(get_device())
     loader = Runner.build_dataloader(cfg.bank_dataloader, seed=seed)
     groups = _groups(loader.dataset, args.hold_out) if args.hold_out else None
-    bank = extract_features(model, loader)
+    bank = extract_features(model, loader, args.keep_joints)
     training = None
     if args.views > 1:
         set_random_seed(seed)
         one_pass = Runner.build_dataloader(_one_pass(cfg.train_dataloader), seed=seed)
-        training = extract_views(model, one_pass, args.views)
+        training = extract_views(model, one_pass, args.views, args.keep_joints)
     if args.hold_out:
         result = hold_out_groups(bank, groups, training, seed)
     else:
         test_loader = Runner.build_dataloader(cfg.eval_dataloader, seed=seed)
-        queries = extract_features(model, test_loader)
+        queries = extract_features(model, test_loader, args.keep_joints)
         result = probe_features(bank, queries, training, seed)
     if args.few_shot:
         ways, shots = args.few_shot
@@ -198,9 +204,9 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         )
     result = {name: round(value, 1) for name, value in result.items()}
     if args.work_dir:
-        cfg.protocol = 'probe'
+        cfg.protocol = 'probe-joints' if args.keep_joints else 'probe'
         if args.hold_out:
-            cfg.protocol = f'probe, {args.hold_out} held out'
+            cfg.protocol += f', {args.hold_out} held out'
             cfg.eval_dataloader = cfg.bank_dataloader  # what the record names
         seconds = time.monotonic() - begin
         record = make_record(cfg, result, seconds, checkpoint=args.checkpoint)

@@ -8,23 +8,24 @@ import torch.nn.functional as F
 from mmaction.models.recognizers import BaseRecognizer
 from torch import Tensor, nn
 
-from ..models.heads.classification import pool
+from ..models.heads.classification import pool, pool_joints
 from .neighbors import knn_accuracy, nearest_neighbor_accuracy, retrieval_map
 
 
 @torch.no_grad()
 def extract_features(
-    model: BaseRecognizer, batches: Iterable[dict]
+    model: BaseRecognizer, batches: Iterable[dict], keep_joints: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Pooled encoder features of every clip, in eval mode.
 
     Args:
         model (BaseRecognizer): Any recognizer with a SkeletonTransformer.
         batches (Iterable[dict]): A data loader.
+        keep_joints (bool): Leave the joints apart, as MAMP's fine-tuning head does.
 
     Returns:
         tuple[Tensor, Tensor]: Features (S, D), the mean over clips, persons, time and
-        joints, and labels (S,).
+        joints, or (S, V * D), joint after joint; and labels (S,).
     """
     model.eval()
     features, labels = [], []
@@ -32,14 +33,18 @@ def extract_features(
         batch = model.data_preprocessor(batch, training=False)
         samples = batch['data_samples']
         feats, _ = model.extract_feat(batch['inputs'])
-        feats = pool(feats).float().unflatten(0, (len(samples), -1)).mean(1)
+        feats = pool_joints(feats) if keep_joints else pool(feats)
+        feats = feats.float().unflatten(0, (len(samples), -1)).mean(1)
         features.append(feats)
         labels.append(torch.cat([s.gt_label for s in samples]).to(feats.device))
     return torch.cat(features), torch.cat(labels)
 
 
 def extract_views(
-    model: BaseRecognizer, batches: Iterable[dict], views: int
+    model: BaseRecognizer,
+    batches: Iterable[dict],
+    views: int,
+    keep_joints: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Features of several augmented views of every clip.
 
@@ -48,14 +53,15 @@ def extract_views(
         batches (Iterable[dict]): A data loader with a pipeline of training, which has
             its clips in the same order in every pass.
         views (int): K, passes.
+        keep_joints (bool): See :func:`extract_features`.
 
     Returns:
-        tuple[Tensor, Tensor]: Features (K, S, D) and labels (S,).
+        tuple[Tensor, Tensor]: Features (K, S, D), or (K, S, V * D), and labels (S,).
 
     Raises:
         ValueError: Passes have their clips in different orders.
     """
-    passes = [extract_features(model, batches) for _ in range(views)]
+    passes = [extract_features(model, batches, keep_joints) for _ in range(views)]
     features, labels = zip(*passes, strict=True)
     if not all(torch.equal(labels[0], other) for other in labels[1:]):
         raise ValueError(

@@ -9,6 +9,7 @@ from fdmae_mm.models import (
     MomentumHead,
     WindowHead,
 )
+from fdmae_mm.models.heads.classification import pool, pool_joints
 from fdmae_mm.models.layers import Cells
 
 EDGES = (0, 1 / 16, 1 / 8, 1 / 2)
@@ -182,3 +183,12 @@ def test_label_smoothing_reaches_the_loss():
     plain = FinetuneHead(3, 4, 5, label_smooth_eps=0.0).loss_by_feat(scores, samples)
     smooth = FinetuneHead(3, 4, 5, label_smooth_eps=0.1).loss_by_feat(scores, samples)
     assert smooth['loss_cls'] > plain['loss_cls'] + 0.1
+
+
+def test_joints_stay_apart_one_after_the_other():
+    """Two persons, two times: by hand, (N, M, D, T', V) = (1, 2, 1, 2, 3)."""
+    feats = torch.tensor([[[[[1.0, 2, 3], [3, 4, 5]]], [[[5.0, 6, 7], [7, 8, 9]]]]])
+    assert pool_joints(feats).tolist() == [[4, 5, 6]]
+    assert pool(feats).tolist() == [[5]]
+    wide = torch.cat([feats, 10 * feats], dim=2)  # D = 2
+    assert pool_joints(wide).tolist() == [[4, 40, 5, 50, 6, 60]]

@@ -289,6 +289,27 @@ def test_probe_reads_the_encoder_of_the_checkpoint(tiny_config, pretrained, caps
     assert result['1nn'] == pytest.approx(100 * metrics['acc/top1'], abs=0.06)
 
 
+def test_probe_can_keep_the_joints_apart(tiny_config, pretrained, monkeypatch):
+    shapes = []
+
+    def figures(bank, queries, training, seed):
+        shapes.extend(x.shape for x in (bank[0], queries[0], training[0]))
+        return {}
+
+    monkeypatch.setattr('fdmae_mm.apis.commands.probe_features', figures)
+    config = tiny_config('benchmarks/linear/linear_synthetic.py', extra=BANK)
+    run_probe([config, pretrained, '--keep-joints', '--views', '2'])
+    assert shapes == [(16, 25 * 16), (16, 25 * 16), (2, 16, 25 * 16)]
+
+
+# What the tiny linear config lacks of its real one, on the tiny set.
+BANK = """
+model['backbone']['frozen_stages'] = 1
+bank_dataloader = dict(num_workers=0, dataset=val_dataloader['dataset'])
+eval_dataloader = dict(num_workers=0, dataset=val_dataloader['dataset'])
+"""
+
+
 def test_probe_takes_a_benchmark_config(tiny_config, pretrained):
     with pytest.raises(ValueError, match='is not a config of configs/benchmarks'):
         run_probe([tiny_config(PRETRAIN), pretrained])

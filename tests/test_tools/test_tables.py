@@ -214,6 +214,10 @@ def test_grid_leaves_records_and_goes_on_where_it_stopped(grid, tmp_path, capsys
     out = capsys.readouterr().out
     assert 'fdmae_tiny_s0 probe: ' in out
     assert 'pretrain: ' not in out
+    assert grid('--protocols', 'probe-joints') == 0
+    apart = json.loads((results / 'fdmae_tiny_s0_probe-joints.json').read_text())
+    assert apart['protocol'] == 'probe-joints'
+    assert apart['start'] == probed['start']
 
 
 def test_grid_goes_on_after_a_run_that_failed(grid, tmp_path, capsys):

@@ -10,6 +10,11 @@ def pool(feats: Tensor) -> Tensor:
     return feats.mean((1, 3, 4))
 
 
+def pool_joints(feats: Tensor) -> Tensor:
+    """Mean over persons and time, joint after joint: (N, M, D, T', V) -> (N, V * D)."""
+    return feats.mean((1, 3)).transpose(1, 2).flatten(1)
+
+
 @MODELS.register_module()
 class LinearProbeHead(BaseHead):
     """The linear probe of MAE and MAMP: a batch norm without affine, one linear layer.
@@ -91,8 +96,7 @@ class FinetuneHead(BaseHead):
 
     def forward(self, feats: Tensor) -> Tensor:
         """(N, M, D, T', V) -> class scores (N, num_classes)."""
-        feats = self.dropout(feats).mean((1, 3))  # (N, D, V)
-        return self.fc(self.mlp(feats.transpose(1, 2).flatten(1)))
+        return self.fc(self.mlp(pool_joints(self.dropout(feats))))
 
 
 @MODELS.register_module()
