@@ -91,8 +91,8 @@ def test_views_are_passes_of_the_training_pipeline(linear, checkpoint, given):
     assert commands.probe([linear, path, '--views', '3']) == result
     for key in ('1nn', 'knn20', 'map'):  # of the test views, as before
         assert result[key] == alone[key]
-    (_, augmented, views), _ = given['extract_views']
-    _, bank = given['extract_features'][0]
+    (_, augmented, views, _), _ = given['extract_views']
+    _, bank, _ = given['extract_features'][0]
     assert views == 3
     names, inputs = [], []
     for loader in (bank, *[augmented] * views):
