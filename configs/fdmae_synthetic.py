@@ -20,7 +20,7 @@ model = dict(
             target=dict(type='JointTarget', normalize=True),
             loss_weight=1.0,
         ),
-        frequency=_base_.model.heads.frequency,
+        frequency=dict(_base_.model.heads.frequency, signal='joint'),
     ),
 )
 # A short run wants a teacher that follows faster.

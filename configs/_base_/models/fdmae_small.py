@@ -1,6 +1,6 @@
 """FDMAE in a size that a CPU trains, for clips of 32 frames.
 
-Joints are reconstructed in windows of three lengths, and in three bands.
+Joints are reconstructed in windows of three lengths, and the bands of their motion.
 """
 
 _base_ = './fdmae.py'

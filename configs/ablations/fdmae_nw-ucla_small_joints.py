@@ -1,0 +1,10 @@
+"""FDMAE with joints instead of motion as the signal of the frequency heads (ablation).
+
+    python tools/train.py configs/ablations/fdmae_nw-ucla_small_joints.py
+
+Not run here yet: no result is claimed.
+"""
+
+_base_ = '../fdmae_nw-ucla_small.py'
+
+model = dict(heads=dict(frequency=dict(signal='joint')))
