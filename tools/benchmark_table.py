@@ -5,9 +5,10 @@ python tools/benchmark_table.py            # README, docs, configs/metafile.yml
 python tools/benchmark_table.py --check    # exit status 1 where they would change
 
 The README has the data sets that were run here, docs/benchmarks.md has all, and the
-ablations. A cell is the mean of the runs in configs/results, with their sample standard
-deviation and number; what others have published stands in configs/published.yml with
-its source.
+ablations. A data set of your own has a table once configs/results has a record of it.
+Records that enter no table are named. A cell is the mean of the runs in
+configs/results, with their sample standard deviation and number; what others have
+published stands in configs/published.yml with its source.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -54,6 +55,7 @@ TITLES = {
     ('nw_ucla', 'xview'): 'NW-UCLA, cross-view',
     ('utd_mhad', 'xsub'): 'UTD-MHAD, cross-subject',
     ('msr_action3d', 'xsub'): 'MSR-Action3D, cross-subject',
+    ('msr_action3d', 'as'): 'MSR-Action3D, action sets AS1 to AS3',
     ('sbu', 'fold'): 'SBU, folds',
     ('ntu60_3d', 'xsub'): 'NTU RGB+D 60, cross-subject',
     ('ntu60_3d', 'xview'): 'NTU RGB+D 60, cross-view',
@@ -81,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     records = [read_record(p) for p in sorted((CONFIGS / 'results').glob('*.json'))]
     published = yaml.safe_load((CONFIGS / 'published.yml').read_text())
     configs = pretraining_configs()
-    values = runs(records)
+    values, unused = runs(records)
     readme, page = ROOT / 'README.md', ROOT / 'docs' / 'benchmarks.md'
     every = tables(values, published, configs)
     run = {key: text for key, text in every.items() if key in measured(values)}
@@ -90,6 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         page: insert(page.read_text(), [*every.values(), *ablations(values)]),
         CONFIGS / 'metafile.yml': metafile(values, configs),
     }
+    for reason, number in unused.items():
+        print(f'in no table: {number} records of {reason}', file=sys.stderr)
     status = 0
     for path, text in wanted.items():
         if path.exists() and path.read_text() == text:
@@ -108,9 +112,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def pretraining_configs() -> dict[str, Key]:
-    """Data set and split of every pre-training config, by its name."""
+    """Data set and split of every METHOD_DATASET config, by its name."""
     found = {}
     for path in sorted(CONFIGS.glob('*.py')):
+        if path.stem.partition('_')[0] not in METHODS:
+            continue
         dataset = unrepeated(Config.fromfile(path).train_dataloader.dataset)
         found[path.stem] = (Path(dataset.ann_file).stem, family(dataset.split))
     return found
@@ -126,6 +132,12 @@ def measured(values: Values) -> set[Key]:
     return {key for key, _, _ in values}
 
 
+def titles(values: Values) -> dict[Key, str]:
+    """Titles of the known data sets, and of others that have a record."""
+    others = sorted(measured(values) - TITLES.keys())
+    return {**TITLES, **{key: ', '.join(key) for key in others}}
+
+
 def tables(
     values: Values, published: list[dict], configs: dict[str, Key]
 ) -> dict[Key, str]:
@@ -134,7 +146,7 @@ def tables(
     Beside the configs of a data set, those that were measured on it have a row.
     """
     found = {}
-    for key, title in TITLES.items():
+    for key, title in titles(values).items():
         known = [p for p in published if (p['dataset'], p['split']) == key]
         if known or key in measured(values):
             run = {name for where, name, _ in values if where == key}
@@ -160,7 +172,7 @@ def ablations(values: Values) -> list[str]:
     """A table for each config of which an ablation was run, in Markdown."""
     changed = sorted(path.stem for path in (CONFIGS / 'ablations').glob('*.py'))
     found = []
-    for key, title in TITLES.items():
+    for key, title in titles(values).items():
         here = of(key, values)
         measured_here = {config for config, _ in here}
         run = [name for name in changed if name in measured_here]
@@ -203,17 +215,26 @@ def rank(config: str) -> tuple[str, int]:
     return rest, [*METHODS, method].index(method)
 
 
-def runs(records: list[dict]) -> Values:
-    """Values of all runs by where they were measured, config and column."""
-    values = defaultdict(list)
+def runs(records: list[dict]) -> tuple[Values, Counter[str]]:
+    """Values of all runs by where they were measured, config and column.
+
+    Returns:
+        tuple: The values, and how many records there are of protocols without a column.
+    """
+    values, unused = defaultdict(list), Counter()
     for record in records:
+        if record['protocol'] == 'pretrain':
+            continue  # says how long it took; nothing is measured
+        used = False
         key = (record['dataset'], family(record['split']))
         # What is trained with labels from scratch starts from no other config.
         config = (record['start'] or record)['config']
         for column, (protocol, metric) in COLUMNS.items():
             if record['protocol'] == protocol and metric in record['metrics']:
                 values[key, config, column].append(record['metrics'][metric])
-    return values
+                used = True
+        unused[f'protocol {record["protocol"]!r}'] += not used
+    return values, +unused
 
 
 def table(
@@ -261,8 +282,10 @@ def summary(values: list[float] | None) -> str:
 
 def metafile(values: Values, configs: dict[str, Key]) -> str:
     """What MIM reads: every pre-training config, with its results."""
-    models = []
+    models, named = [], titles(values)
     for name, key in configs.items():
+        if key not in named:  # a data set of the user's own, not run yet
+            continue
         results = [
             dict(
                 Task=f'Skeleton-based Action Recognition, {column}',
@@ -272,7 +295,7 @@ def metafile(values: Values, configs: dict[str, Key]) -> str:
                     'Runs': len(found),
                 },
             )
-            for where, title in TITLES.items()
+            for where, title in named.items()
             for column in COLUMNS
             if (found := values.get((where, name, column)))
         ]
@@ -281,7 +304,7 @@ def metafile(values: Values, configs: dict[str, Key]) -> str:
                 Name=name,
                 Config=f'configs/{name}.py',
                 **{'In Collection': METHODS[name.partition('_')[0]]},
-                Metadata={'Training Data': TITLES[key]},
+                Metadata={'Training Data': named[key]},
                 Results=results,
             )
         )

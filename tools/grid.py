@@ -8,9 +8,12 @@ Pre-trains configs/METHOD_DATASET.py, or configs/ablations/METHOD_DATASET_ABLATI
 with each seed, then evaluates the last checkpoint by each protocol: `probe` is
 tools/probe.py (linear, 1-NN), `probe-joints` the same with --keep-joints, any other
 name is that of a config configs/benchmarks/*/PROTOCOL_DATASET.py, which is trained.
+PROTOCOL-to-TARGET, for example probe-to-utd-mhad or finetune-to-utd-mhad, measures it
+on another data set, by a config of configs/benchmarks/transfer.
 What has left a record is not run again, and a run that was stopped is resumed: the same
-command goes on. A run that fails ends its own chain alone. Records are gathered in
-configs/results, from which tools/benchmark_table.py writes the tables.
+command goes on. Ctrl-C or a SIGTERM stops all runs. A run that fails ends its own chain
+alone. Records are gathered in configs/results, from which tools/benchmark_table.py
+writes the tables.
 """
 
 from __future__ import annotations
@@ -20,8 +23,10 @@ import itertools
 import os
 import queue
 import shlex
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -40,6 +45,34 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / 'configs'
 # Protocols of tools/probe.py, and its options.
 PROBES = {'probe': [], 'probe-joints': ['--keep-joints']}
+
+
+class Processes:
+    """Runs programs from several threads, until they are stopped together."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen] = set()
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def run(self, command: Sequence[str], **options) -> int:
+        """Exit status of a program; that of SIGTERM where all were stopped before."""
+        with self._lock:
+            if self._stopped:
+                return -signal.SIGTERM
+            process = subprocess.Popen(command, **options)
+            self._running.add(process)
+        status = process.wait()
+        with self._lock:
+            self._running.remove(process)
+        return status
+
+    def stop(self) -> None:
+        """End those that run, and start no more."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.terminate()
 
 
 @dataclass(frozen=True)
@@ -86,6 +119,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not config.exists():
                 print(f'error: there is no config {config}', file=sys.stderr)
                 return 1
+            if 'train_cfg' not in Config.fromfile(config):
+                print(
+                    f'error: {config} trains nothing; neighbours are part of probe',
+                    file=sys.stderr,
+                )
+                return 1
     slots = queue.SimpleQueue()
     devices = torch.cuda.device_count()
     cores = os.cpu_count() or 1
@@ -95,15 +134,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         if devices:
             environment['CUDA_VISIBLE_DEVICES'] = str(slot % devices)
         slots.put(environment)
-    failed = []
+    failed, processes = [], Processes()
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with ThreadPoolExecutor(jobs) as pool:
         pending = {
-            pool.submit(run_chain, chain, args, slots): chain for chain in chains
+            pool.submit(run_chain, chain, args, slots, processes): chain
+            for chain in chains
         }
-        for done, future in enumerate(as_completed(pending), 1):
-            if (log := future.result()) is not None:
-                failed.append(log)
-            print(f'[{done}/{len(chains)}] {pending[future].name}', flush=True)
+        try:
+            for done, future in enumerate(as_completed(pending), 1):
+                if (log := future.result()) is not None:
+                    failed.append(log)
+                print(f'[{done}/{len(chains)}] {pending[future].name}', flush=True)
+        except BaseException:
+            processes.stop()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     for log in failed:
         print(f'failed, see {log}', file=sys.stderr)
     return int(bool(failed))
@@ -148,38 +194,61 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], help='for the pre-training runs'
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.cfg_options and args.records == parser.get_default('records'):
+        parser.error(
+            '--cfg-options make another method of a config: give --records a folder '
+            'beside configs/results, from which the tables are written'
+        )
+    return args
 
 
 def benchmark(protocol: str, chain: Chain) -> Path:
     """The config of a protocol on the data set of a chain."""
+    protocol, to, target = protocol.partition('-to-')
     # The fast probe takes encoder and data from the config of the slow one.
     protocol = 'linear' if protocol in PROBES else protocol
+    if to:
+        source, _, size = chain.dataset.partition('_')
+        name = f'{protocol}_{source}-to-{target}{size and "_"}{size}.py'
+        return CONFIGS / 'benchmarks' / 'transfer' / name
     folder = protocol.rstrip('0123456789')
     return CONFIGS / 'benchmarks' / folder / f'{protocol}_{chain.dataset}.py'
 
 
 def run_chain(
-    chain: Chain, args: argparse.Namespace, slots: queue.SimpleQueue
+    chain: Chain,
+    args: argparse.Namespace,
+    slots: queue.SimpleQueue,
+    processes: Processes,
 ) -> Path | None:
     """Runs what is left of a chain; returns the log of the run that failed."""
     environment = slots.get()
     try:
         for name, command in commands(chain, args):
             record = args.work_dir / chain.name / name / 'record.json'
+            log = record.with_name('log.txt')
+            if name == 'pretrain' and log.exists():
+                with log.open() as file:
+                    before = options_of(shlex.split(file.readline()))
+                if before != options_of(command):
+                    print(
+                        f'error: {log.parent} was trained with {before}, not with '
+                        f'{options_of(command)}: take another --work-dir',
+                        file=sys.stderr,
+                    )
+                    return log
             if not record.exists():
-                log = record.with_name('log.txt')
                 log.parent.mkdir(parents=True, exist_ok=True)
                 start = time.monotonic()
                 with log.open('a') as file:
                     print(shlex.join(command), file=file, flush=True)
-                    status = subprocess.run(
+                    status = processes.run(
                         [sys.executable, *command],
                         stdout=file,
                         stderr=subprocess.STDOUT,
                         env={**os.environ, **environment},
-                        check=False,
-                    ).returncode
+                    )
                 if status or not record.exists():
                     return log
                 print(
@@ -193,6 +262,11 @@ def run_chain(
     finally:
         slots.put(environment)
     return None
+
+
+def options_of(command: Sequence[str]) -> list[str]:
+    """What --cfg-options has, the last option of a command."""
+    return list(command[command.index('--cfg-options') + 1 :])
 
 
 def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:
@@ -223,12 +297,14 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
     absent = f'model.backbone.encode_absent={encoder.get("encode_absent", False)}'
     for protocol in args.protocols:
         config = benchmark(protocol, chain)
-        if protocol in PROBES:
+        probe = PROBES.get(protocol.partition('-to-')[0])
+        if probe is not None:
             name, line = command('probe', checkpoint, config, protocol, absent)
-            yield name, [*line[:3], *PROBES[protocol], *line[3:]]
+            yield name, [*line[:3], *probe, *line[3:]]
         elif protocol.startswith('semi'):
+            key = dataset_key(Config.fromfile(config), 'train_dataloader')
             for draw in range(args.draws):
-                labels = f'train_dataloader.dataset.dataset.draw_seed={draw}'
+                labels = f'{key}.draw_seed={draw}'
                 yield train(config, f'{protocol}_draw{draw}', absent, start, labels)
         else:
             yield train(config, protocol, absent, start)
@@ -240,11 +316,16 @@ def split_options(cfg: Config, split: str | None) -> list[str]:
     for loader in cfg if split else ():
         if not loader.endswith('_dataloader') or cfg[loader] is None:
             continue
-        dataset = cfg[loader].dataset
-        key = f'{loader}.dataset' + ('.dataset' if 'dataset' in dataset else '')
-        part = unrepeated(dataset).split.rpartition('_')[2]
-        options.append(f'{key}.split={split}_{part}')
+        part = unrepeated(cfg[loader].dataset).split.rpartition('_')[2]
+        options.append(f'{dataset_key(cfg, loader)}.split={split}_{part}')
     return options
+
+
+def dataset_key(cfg: Config, loader: str) -> str:
+    """Where the settings of a loader's data set are, repeated or not."""
+    return f'{loader}.dataset' + (
+        '.dataset' if 'dataset' in cfg[loader].dataset else ''
+    )
 
 
 if __name__ == '__main__':

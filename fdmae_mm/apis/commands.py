@@ -205,6 +205,8 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     result = {name: round(value, 1) for name, value in result.items()}
     if args.work_dir:
         cfg.protocol = 'probe-joints' if args.keep_joints else 'probe'
+        if args.views != parser.get_default('views'):
+            cfg.protocol += f', {args.views} views'
         if args.hold_out:
             cfg.protocol += f', {args.hold_out} held out'
             cfg.eval_dataloader = cfg.bank_dataloader  # what the record names

@@ -31,8 +31,8 @@ def accuracy_interval(num_correct: int, num_clips: int) -> tuple[float, float]:
 class AccReport(AccMetric):
     """AccMetric with the interval of top-1, and tables of classes as files.
 
-    It logs ``top{k}``, ``mean1`` (mean class accuracy), and ``top1_low`` and
-    ``top1_high``, the 95 % bootstrap interval of top-1 over clips.
+    It logs ``top{k}``, ``mean1`` (mean class accuracy), and with top-1 ``top1_low``
+    and ``top1_high``, its 95 % bootstrap interval over clips.
 
     Args:
         topk (Sequence[int]): Each k of top-k.
@@ -71,9 +71,12 @@ class AccReport(AccMetric):
         scores = np.stack([result['pred'] for result in results])
         labels = np.array([result['label'] for result in results])
         matrix = ConfusionMatrix.calculate(scores, labels).numpy()
-        metrics['top1_low'], metrics['top1_high'] = accuracy_interval(
-            np.trace(matrix), len(labels)
-        )
+        if 'top1' in metrics:
+            # Not the trace of the matrix: it counts equal scores in another order.
+            correct = round(metrics['top1'] * len(labels))
+            metrics['top1_low'], metrics['top1_high'] = accuracy_interval(
+                correct, len(labels)
+            )
         if self.out_dir is not None:
             names = list((self.dataset_meta or {}).get('classes', ()))
             names += [str(label) for label in range(len(names), len(matrix))]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shlex
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +34,7 @@ FIELDS = (
     'metrics',
     'epochs',
     'seconds',
+    'command',
     'device',
     'versions',
     'revision',
@@ -58,7 +61,8 @@ def make_record(
 
     Returns:
         dict: With the keys of ``FIELDS``. ``start`` says what made the checkpoint: its
-        config, seed, epochs and seconds; None where there is none.
+        config, seed, epochs and seconds; None where there is none. ``command`` has
+        the options that the run was given; None in records older than this field.
     """
     protocol = cfg.get('protocol', 'pretrain')
     loader = 'train_dataloader' if protocol == 'pretrain' else 'eval_dataloader'
@@ -78,8 +82,10 @@ def make_record(
 
 
 def measured_on() -> dict:
-    """Device, versions, revision and date of what is measured now."""
+    """Command, device, versions, revision and date of what is measured now."""
+    here = f'{Path.cwd()}{os.sep}'  # where others have the project is their affair
     return dict(
+        command=shlex.join(sys.argv).replace(here, ''),
         device=_device(),
         versions=dict(
             fdmae_mm=__version__,

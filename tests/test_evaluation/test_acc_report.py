@@ -46,6 +46,23 @@ def test_scalars_are_those_of_accmetric_and_an_interval():
     assert (low, high) == accuracy_interval(4, 8)
 
 
+def test_interval_holds_top1_where_scores_are_equal():
+    metric = build(topk=[1])
+    for scores in ([1, 1, 0], [1, 0, 0]):  # of equals, top-1 takes the last
+        for _ in range(50):
+            sample = dict(pred_score=torch.tensor(scores), gt_label=torch.tensor([0]))
+            metric.process({}, [sample])
+    found = metric.evaluate(100)
+    assert found['acc/top1'] == 0.5
+    assert (found['acc/top1_low'], found['acc/top1_high']) == accuracy_interval(50, 100)
+
+
+def test_top1_may_be_left_out():
+    metric = build(topk=[2])
+    process(metric, PAIRS)
+    assert set(metric.evaluate(len(PAIRS))) == {'acc/top2', 'acc/mean1'}
+
+
 def test_tables(tmp_path):
     metric = build(out_dir=str(tmp_path / 'tables'))
     process(metric, PAIRS)

@@ -26,7 +26,10 @@ def cfg(tmp_path):
     return Config.fromfile(path)
 
 
-def test_record_of_a_probe(cfg, tmp_path):
+def test_record_of_a_probe(cfg, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ['train.py', f'{tmp_path}/my configs/a.py', '--cfg-options', 'a.b=3']
+    monkeypatch.setattr('sys.argv', command)
     meta = dict(experiment_name='fdmae_nw-ucla_20261122_101112', seed=2, epoch=15)
     torch.save(dict(state_dict={}, meta=meta), tmp_path / 'epoch_15.pth')
     record = make_record(
@@ -38,6 +41,7 @@ def test_record_of_a_probe(cfg, tmp_path):
     assert (record['dataset'], record['split']) == ('nw_ucla', 'xview_val')
     assert (record['seed'], record['epochs'], record['seconds']) == (3, 10, 12)
     assert record['metrics'] == {'top1': 71.235}
+    assert record['command'] == "train.py 'my configs/a.py' --cfg-options a.b=3"
     assert record['start'] == dict(
         config='fdmae_nw-ucla', seed=2, epochs=15, seconds=None
     )

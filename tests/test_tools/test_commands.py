@@ -213,11 +213,15 @@ def test_probe_of_pretrained_weights(tiny_config, pretrained, tmp_path, protocol
     metrics = run_test([config, path, '--dump', str(dump), *options])
     assert 0 <= metrics['acc/top1'] <= 1
     assert len(pickle.loads(dump.read_bytes())) == 16
-    record = read_record(Path(config).with_suffix('') / 'record.json')
-    assert record['metrics']['top1'] == pytest.approx(100 * metrics['acc/top1'])
+    work_dir = Path(config).with_suffix('')
+    tested = read_record(work_dir / 'test_record.json')
+    assert tested['metrics']['top1'] == pytest.approx(100 * metrics['acc/top1'])
     # The test's own start: the probe, which the training run made.
-    assert record['protocol'] == protocol
-    assert (record['start']['config'], record['start']['epochs']) == ('tiny', 1)
+    assert (tested['start']['config'], tested['start']['epochs']) == ('tiny', 1)
+    # That of the training run is still there.
+    record = read_record(work_dir / 'record.json')
+    assert (record['protocol'], record['epochs']) == (protocol, 1)
+    assert record['start']['config'] == 'pretrained'
 
 
 def test_knn_takes_a_pretraining_checkpoint(tiny_config, pretrained):
@@ -344,7 +348,7 @@ def test_probe_holds_out_subjects_and_leaves_the_test_split_alone(
     result = run_probe([*command, '--hold-out', 'subject', '--cfg-options', *both])
     assert {'1nn', 'linear'} <= set(result)
     record = read_record(work_dir / 'record.json')
-    assert record['protocol'] == 'probe, subject held out'
+    assert record['protocol'] == 'probe, 1 views, subject held out'
     assert record['split'] == 'xview_train'
     with pytest.raises(ValueError, match="16 of 16 clips have no 'pair'"):
         run_probe([*command, '--hold-out', 'pair'])

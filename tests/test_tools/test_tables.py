@@ -1,8 +1,13 @@
 """From records to tables, and the grid that makes the records."""
 
 import json
+import os
 import runpy
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -32,6 +37,7 @@ def record(config, seed, protocol='probe', split='xview_val', **metrics):
         metrics=metrics,
         epochs=0,
         seconds=1,
+        command='probe.py',
         device='CPU, 1 threads',
         versions={},
         revision='abc',
@@ -40,15 +46,19 @@ def record(config, seed, protocol='probe', split='xview_val', **metrics):
 
 
 def test_cells_are_means_of_the_runs(tool):
-    values = tool['runs'](
+    values, unused = tool['runs'](
         [
             record('mae_a', 0, **{'linear': 60, '1nn': 50}),
             record('mae_a', 1, linear=64),
             record('mae_a', 0, protocol='finetune', top1=80),
             # Where settings are chosen is another place than where they are tested.
             record('mae_a', 0, split='xview_dev_val', linear=99),
+            record('mae_a', 0, protocol='pretrain', loss=1),
+            # What the tables have no column for is named.
+            record('mae_a', 0, protocol='probe, 1 views', linear=99),
         ]
     )
+    assert unused == {"protocol 'probe, 1 views'": 1}
     found = tool['of'](NW_UCLA, values)
     assert tool['summary'](found['mae_a', 'linear, cached']) == '62.0 ± 2.8 (2)'
     assert tool['summary'](found['mae_a', '1-NN']) == '50.0 (1)'
@@ -59,12 +69,13 @@ def test_cells_are_means_of_the_runs(tool):
 def test_what_is_trained_from_scratch_has_a_row_of_its_own(tool):
     found = record('stgcnpp_nw-ucla_small', 0, protocol='supervised', top1=80)
     found.update(config='stgcnpp_nw-ucla_small', start=None)
-    text = tool['tables'](tool['runs']([found]), [], tool['pretraining_configs']())
+    values, _ = tool['runs']([found])
+    text = tool['tables'](values, [], tool['pretraining_configs']())
     assert '| STGCN++, `stgcnpp_nw-ucla_small` | – | 80.0 (1) |' in text[NW_UCLA]
 
 
 def test_a_config_stands_in_the_table_of_every_set_it_was_measured_on(tool):
-    values = tool['runs']([record('fdmae_sbu_small', 0, linear=60)])
+    values, _ = tool['runs']([record('fdmae_sbu_small', 0, linear=60)])
     found = tool['tables'](values, [], tool['pretraining_configs']())
     assert list(found) == [NW_UCLA]
     assert '| FDMAE, `fdmae_sbu_small` | – | 60.0 (1) |' in found[NW_UCLA]
@@ -72,7 +83,7 @@ def test_a_config_stands_in_the_table_of_every_set_it_was_measured_on(tool):
 
 def test_ablations_have_a_table_with_what_they_change(tool):
     base = 'fdmae_nw-ucla_small'
-    values = tool['runs'](
+    values, _ = tool['runs'](
         [
             record(f'{base}_no-ema', 0, linear=60),
             record(f'{base}_no-ema', 1, linear=64),
@@ -133,26 +144,48 @@ def test_variations_that_were_not_run_have_no_row(tool, monkeypatch):
     assert rows == ['mae_a_small', 'mae_a_small_motion']
 
 
-def test_check_notices_a_new_record(tool, tmp_path, capsys):
+@pytest.fixture
+def clone(tool, tmp_path, monkeypatch):
+    """Configs, records and pages that a test may change."""
     for name in ('configs', 'docs'):
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / 'README.md', tmp_path)
     names = tool['main'].__globals__
-    names.update(ROOT=tmp_path, CONFIGS=tmp_path / 'configs')
-    try:
-        found = record('fdmae_nw-ucla_small', 99, **{'linear': 1.5, '1nn': 2.5})
-        path = tmp_path / 'configs' / 'results' / 'new.json'
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(found))
-        assert tool['main'](['--check']) == 1
-        assert 'README.md and the records disagree' in capsys.readouterr().err
-        assert tool['main']([]) == 0
-        assert tool['main'](['--check']) == 0
-        path.write_text('{}')
-        with pytest.raises(ValueError, match=r'new\.json is no result record'):
-            tool['main']([])
-    finally:
-        names.update(ROOT=ROOT, CONFIGS=CONFIGS)
+    monkeypatch.setitem(names, 'ROOT', tmp_path)
+    monkeypatch.setitem(names, 'CONFIGS', tmp_path / 'configs')
+    return tmp_path
+
+
+def test_check_notices_a_new_record(tool, clone, capsys):
+    found = record('fdmae_nw-ucla_small', 99, **{'linear': 1.5, '1nn': 2.5})
+    path = clone / 'configs' / 'results' / 'new.json'
+    path.write_text(json.dumps(found))
+    assert tool['main'](['--check']) == 1
+    assert 'README.md and the records disagree' in capsys.readouterr().err
+    assert tool['main']([]) == 0
+    assert tool['main'](['--check']) == 0
+    path.write_text('{}')
+    with pytest.raises(ValueError, match=r'new\.json is no result record'):
+        tool['main']([])
+
+
+def test_data_sets_of_a_users_own(tool, clone):
+    """Their configs change nothing; their records make a table."""
+    configs = clone / 'configs'
+    mine = (configs / 'fdmae_nw-ucla_small.py').read_text()
+    mine += '\ntrain_dataloader = dict(dataset=dict(dataset=dict('
+    (configs / 'fdmae_mine.py').write_text(
+        f"{mine}ann_file='data/mine.pkl', split='xsub_train')))\n"
+    )
+    (configs / 'finetune_mine.py').write_text('')
+    assert tool['main'](['--check']) == 0
+    found = record('fdmae_mine', 0, split='xsub_val', linear=60)
+    found['dataset'] = 'mine'
+    (configs / 'results' / 'mine.json').write_text(json.dumps(found))
+    assert tool['main']([]) == 0
+    readme = (clone / 'README.md').read_text()
+    assert '**mine, xsub**' in readme
+    assert '| FDMAE, `fdmae_mine` | – | 60.0 (1) |' in readme
 
 
 @pytest.fixture
@@ -218,6 +251,10 @@ def test_grid_leaves_records_and_goes_on_where_it_stopped(grid, tmp_path, capsys
     apart = json.loads((results / 'fdmae_tiny_s0_probe-joints.json').read_text())
     assert apart['protocol'] == 'probe-joints'
     assert apart['start'] == probed['start']
+    # What was trained with other options is no result of these.
+    other = 'optim_wrapper.optimizer.lr=1e-5'
+    assert grid('--cfg-options', other) == 1
+    assert f"{other}']: take another --work-dir" in capsys.readouterr().err
 
 
 def test_grid_goes_on_after_a_run_that_failed(grid, tmp_path, capsys):
@@ -232,7 +269,59 @@ def test_grid_goes_on_after_a_run_that_failed(grid, tmp_path, capsys):
 def test_grid_refuses_an_unknown_config_before_it_begins(grid, tmp_path, capsys):
     assert grid('--protocols', 'probe', 'fintune') == 1
     assert 'fintune_tiny.py' in capsys.readouterr().err
+    knn = tmp_path / 'configs' / 'benchmarks' / 'knn' / 'knn_tiny.py'
+    knn.parent.mkdir()
+    knn.write_text('')
+    assert grid('--protocols', 'knn') == 1
+    assert f'{knn} trains nothing' in capsys.readouterr().err
     assert not (tmp_path / 'work').exists()
+
+
+def test_grid_keeps_changed_methods_out_of_the_results(capsys):
+    tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
+    command = ['--methods=fdmae', '--datasets=nw-ucla_small', '--cfg-options', 'a=1']
+    with pytest.raises(SystemExit):
+        tool['parse_args'](command)
+    assert 'give --records' in capsys.readouterr().err
+    assert tool['parse_args']([*command, '--records=there']).cfg_options == ['a=1']
+
+
+# A grid whose runs leave their process number and sleep.
+SLEEPING = """
+import runpy
+import sys
+
+tool = runpy.run_path(sys.argv.pop(1))
+sleep = (
+    "import os, time; "
+    "print(os.getpid(), file=open('{}.part', 'w'), flush=True); "
+    "os.rename('{}.part', '{}'); "
+    "time.sleep(100)"
+)
+tool['main'].__globals__['commands'] = lambda chain, args: iter(
+    [('pretrain', ['-c', sleep.replace('{}', f'pid{chain.seed}')])]
+)
+sys.exit(tool['main']())
+"""
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_grid_stops_its_runs(tmp_path, number):
+    (tmp_path / 'sleeping.py').write_text(SLEEPING)
+    line = (
+        f'sleeping.py {ROOT / "tools" / "grid.py"} --methods fdmae --datasets '
+        'synthetic --protocols --seeds 0 1 --jobs 1 --records .'
+    )
+    grid = subprocess.Popen([sys.executable, *line.split()], cwd=tmp_path)
+    started = tmp_path / 'pid0'
+    while not started.exists():
+        assert grid.poll() is None
+        time.sleep(0.1)
+    grid.send_signal(number)
+    assert grid.wait(timeout=60) != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
+    assert not (tmp_path / 'pid1').exists()
 
 
 def test_an_ablation_has_a_folder_and_records_of_its_own(grid, tmp_path, capsys):

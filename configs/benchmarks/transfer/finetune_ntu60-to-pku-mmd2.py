@@ -5,7 +5,6 @@ tools/dist_train.sh configs/benchmarks/transfer/finetune_ntu60-to-pku-mmd2.py 4
 
 _base_ = '../finetune/finetune_pku-mmd2.py'
 
-protocol = 'transfer-finetune'
 model = dict(
     backbone=dict(
         init_cfg=dict(

@@ -5,7 +5,6 @@ python tools/train.py configs/benchmarks/transfer/finetune_nw-ucla-to-utd-mhad_s
 
 _base_ = '../finetune/finetune_utd-mhad_small.py'
 
-protocol = 'transfer-finetune'
 model = dict(
     backbone=dict(
         init_cfg=dict(

@@ -5,7 +5,6 @@ tools/dist_train.sh configs/benchmarks/transfer/linear_ntu60-to-pku-mmd2.py 8
 
 _base_ = '../linear/linear_pku-mmd2.py'
 
-protocol = 'transfer-linear'
 model = dict(
     backbone=dict(
         init_cfg=dict(

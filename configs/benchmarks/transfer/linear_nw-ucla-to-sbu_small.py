@@ -5,7 +5,6 @@ python tools/train.py configs/benchmarks/transfer/linear_nw-ucla-to-sbu_small.py
 
 _base_ = '../linear/linear_sbu_small.py'
 
-protocol = 'transfer-linear'
 model = dict(
     backbone=dict(
         init_cfg=dict(

@@ -7,7 +7,6 @@ Not run here yet: no result is claimed.
 
 _base_ = '../linear/linear_utd-mhad_small.py'
 
-protocol = 'transfer-linear'
 model = dict(
     backbone=dict(
         init_cfg=dict(

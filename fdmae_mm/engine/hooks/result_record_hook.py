@@ -11,11 +11,12 @@ from ...evaluation.records import make_record, write_record
 
 @HOOKS.register_module()
 class ResultRecordHook(Hook):
-    """Leaves ``record.json`` in the work directory when a run has ended.
+    """Leaves a record in the work directory when a run has ended.
 
-    It holds the metrics of the last evaluation in %, or the last loss of a pre-training
-    run, and what is needed to repeat it; see :func:`make_record`. The wall time counts
-    over resumed runs, and stands in the checkpoints.
+    ``record.json`` is that of training, ``test_record.json`` that of a test. It holds
+    the metrics of the last evaluation in %, or the last loss of a pre-training run, and
+    what is needed to repeat it; see :func:`make_record`. The wall time counts over
+    resumed runs, and stands in the checkpoints.
     """
 
     priority = 'VERY_LOW'
@@ -55,18 +56,24 @@ class ResultRecordHook(Hook):
         if not metrics:
             metrics = {'loss': runner.message_hub.get_scalar('train/loss').mean(50)}
         init_cfg = runner.cfg.model.get('backbone', {}).get('init_cfg') or {}
-        self._write(runner, metrics, init_cfg.get('checkpoint'), runner.epoch)
+        checkpoint = init_cfg.get('checkpoint')
+        self._write('record.json', runner, metrics, checkpoint, runner.epoch)
 
     @master_only
     def after_test(self, runner: Runner) -> None:
         """Write the record of a test."""
-        self._write(runner, self._metrics, runner._load_from)
+        self._write('test_record.json', runner, self._metrics, runner._load_from)
 
     def _write(
-        self, runner: Runner, metrics: dict, checkpoint: str | None, epochs: int = 0
+        self,
+        name: str,
+        runner: Runner,
+        metrics: dict,
+        checkpoint: str | None,
+        epochs: int = 0,
     ) -> None:
         record = make_record(runner.cfg, metrics, self._seconds(), epochs, checkpoint)
-        write_record(record, Path(runner.work_dir, 'record.json'))
+        write_record(record, Path(runner.work_dir, name))
 
     def _seconds(self) -> float:
         return self._spent + time.monotonic() - self._begin
