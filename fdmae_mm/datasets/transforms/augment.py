@@ -111,8 +111,10 @@ class AlignSkeleton(BaseTransform):
             body faces the same way, up stays up. The hips stand in where a shoulder is
             missing or the line is vertical. ``'full'`` turns the spine to +z, then the
             line from the left to the right shoulder (else hips) to +x, the directions
-            of PreNormalize3D. ``'none'`` centres only: the preprocessing of NTU RGB+D
-            by CTR-GCN (``data/ntu/seq_transformation.py``), which MAMP took over.
+            of PreNormalize3D; where a layout names no spine, as that of COCO, the line
+            from between the hips to between the shoulders is taken. ``'none'`` centres
+            only: the preprocessing of NTU RGB+D by CTR-GCN
+            (``data/ntu/seq_transformation.py``), which MAMP took over.
         center: ``'first'``, the centre joint in the reference frame, or ``'clip'``, its
             mean over the frames in which it was measured.
 
@@ -143,10 +145,16 @@ class AlignSkeleton(BaseTransform):
                 f'rotate={rotate!r} needs shoulders or hips, and layout '
                 f"{self.layout.name!r} names neither. Name them, or use rotate='none'."
             )
-        if rotate == 'full' and self.layout.spine is None:
+        # Joints whose means are the lower and the upper end of the line up the body.
+        self.spine = None
+        if self.layout.spine:
+            self.spine = tuple([joint] for joint in self.layout.spine)
+        elif self.layout.hips and self.layout.shoulders:
+            self.spine = list(self.layout.hips), list(self.layout.shoulders)
+        if rotate == 'full' and self.spine is None:
             raise ValueError(
-                f"rotate='full' needs a spine, and layout {self.layout.name!r} names "
-                "none. Name one, or use rotate='vertical'."
+                "rotate='full' needs a spine, or hips and shoulders, and layout "
+                f"{self.layout.name!r} lacks them. Name them, or use rotate='vertical'."
             )
 
     def transform(self, results: dict) -> dict:
@@ -214,9 +222,9 @@ class AlignSkeleton(BaseTransform):
 
     def _upright(self, pose: np.ndarray, seen: np.ndarray) -> np.ndarray | None:
         """Spine to +z, then left -> right to +x; None where a line is missing."""
-        bottom, top = self.layout.spine
-        spine = pose[top] - pose[bottom]
-        if not (seen[bottom] and seen[top] and spine.any()):
+        bottom, top = self.spine
+        spine = pose[top].mean(axis=0) - pose[bottom].mean(axis=0)
+        if not (seen[bottom].all() and seen[top].all() and spine.any()):
             return None
         upright = _rotation_to_axis(spine / np.linalg.norm(spine), axis=2)
         for right, left in self.side_lines:

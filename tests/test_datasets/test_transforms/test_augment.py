@@ -107,6 +107,36 @@ def test_align_full_turns_opposite_directions():
     assert out[2] - out[3] == pytest.approx([2, 0, 0], abs=1e-6)
 
 
+@pytest.mark.parametrize('layout', ['coco', 'openpose'])
+def test_align_full_without_a_spine_goes_from_mid_hip_to_mid_shoulder(layout):
+    # Hips at z = 1 and 3, shoulders at 0 and 4 and 2 above: the line from (1, 1, 2) to
+    # (1, 3, 2) is +y, which goes to +z; then the shoulders, along z, go to x.
+    joints = LAYOUTS[layout].joints
+    clip = np.full((1, 1, len(joints), 3), 9, dtype=np.float32)
+    points = dict(
+        right_hip=(1, 1, 1),
+        left_hip=(1, 1, 3),
+        right_shoulder=(1, 3, 0),
+        left_shoulder=(1, 3, 4),
+    )
+    for joint, point in points.items():
+        clip[0, 0, joints.index(joint)] = point
+    clip[0, 0, LAYOUTS[layout].center] = 1, 4, 2
+    out = align(clip, layout=layout, rotate='full')[0, 0]
+    expected = dict(
+        right_hip=(1, 0, -3),
+        left_hip=(-1, 0, -3),
+        right_shoulder=(2, 0, -1),
+        left_shoulder=(-2, 0, -1),
+    )
+    for joint, point in expected.items():
+        assert out[joints.index(joint)] == pytest.approx(point, abs=1e-6)
+    # Half a pair has no middle.
+    clip[0, 0, joints.index('left_hip')] = 0
+    centred = align(clip, layout=layout, rotate='none')
+    assert np.array_equal(align(clip, layout=layout, rotate='full'), centred)
+
+
 @pytest.mark.parametrize('persons', [1, 2])
 def test_align_full_equals_prenormalize3d(persons):
     clip = random_clip(persons)
@@ -203,8 +233,8 @@ def test_align_two_dimensional():
 def test_align_bad_input():
     with pytest.raises(ValueError, match="rotate='yaw'"):
         AlignSkeleton('nturgb+d', rotate='yaw')
-    with pytest.raises(ValueError, match='needs a spine'):
-        AlignSkeleton('coco', rotate='full')
+    with pytest.raises(ValueError, match='needs a spine, or hips and shoulders'):
+        AlignSkeleton(dict(TINY, spine=None), rotate='full')
     with pytest.raises(ValueError, match='shoulders or hips'):
         AlignSkeleton(dict(TINY, shoulders=None))
     with pytest.raises(ValueError, match=r"V=17.*'nturgb\+d' has 25"):
