@@ -137,6 +137,11 @@ def test_a_config_is_known_by_its_name(fdmae, capsys, monkeypatch, tmp_path):
     assert 'scores.csv: predictions are written to a .pkl' in capsys.readouterr().err
 
 
+def test_a_file_that_is_not_there_is_one_line(fdmae, capsys):
+    assert fdmae('fuse', 'absent.pkl') == 1
+    assert capsys.readouterr().err.startswith('error: absent.pkl does not exist. ')
+
+
 def test_a_config_that_is_not_there_names_those_that_come_close(fdmae, capsys):
     assert fdmae('train', 'fdmea_synthetic') == 1
     message = capsys.readouterr().err

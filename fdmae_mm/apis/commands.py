@@ -19,6 +19,7 @@ from mmengine.runner import Runner, set_random_seed
 
 from ..datasets.skeleton_dataset import SkeletonDataset, unrepeated
 from ..evaluation import (
+    check_few_shot,
     extract_features,
     extract_views,
     few_shot_accuracy,
@@ -159,6 +160,11 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         parser.error('--classes are those of --few-shot, which is not given')
     if args.hold_out and args.few_shot:
         parser.error('--few-shot is of the test split, which --hold-out leaves alone')
+    if args.few_shot:
+        try:
+            check_few_shot(*args.few_shot, args.queries)
+        except ValueError as error:
+            parser.error(f'--few-shot: {error}')
     cfg = _load_config(args)
     pretrained = cfg.model.backbone.get('init_cfg')
     pretrained = pretrained or dict(type='Pretrained', prefix='backbone.')

@@ -1,6 +1,7 @@
 from .acc_report import AccReport, accuracy_interval
 from .fusion import Scores, fuse_scores, read_scores
 from .neighbors import (
+    check_few_shot,
     few_shot_accuracy,
     knn_accuracy,
     nearest_neighbor_accuracy,
@@ -18,6 +19,7 @@ __all__ = [
     'AccReport',
     'Scores',
     'accuracy_interval',
+    'check_few_shot',
     'extract_features',
     'extract_views',
     'few_shot_accuracy',

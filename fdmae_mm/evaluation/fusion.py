@@ -67,6 +67,10 @@ def read_scores(path: str | os.PathLike) -> Scores:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged or is no such list.
     """
+    if not os.path.exists(path):
+        raise FileNotFoundError(
+            f'{path} does not exist. Write scores with tools/test.py --dump.'
+        )
     with open(path, 'rb') as file:
         try:
             samples = _ScoreUnpickler(file).load()

@@ -100,6 +100,23 @@ def retrieval_map(
     return 100 * torch.cat(precisions).mean().item()
 
 
+def check_few_shot(ways: int, shots: int, queries: int) -> None:
+    """Checks the size of a few-shot episode, before features are computed for it.
+
+    Raises:
+        ValueError: There would be nothing to tell apart, to learn from or to classify.
+    """
+    for name, value, least in (
+        ('ways', ways, 2),
+        ('shots', shots, 1),
+        ('queries', queries, 1),
+    ):
+        if value < least:
+            raise ValueError(
+                f'{name}={value} of a few-shot episode must be at least {least}.'
+            )
+
+
 def few_shot_accuracy(
     features: Tensor,
     labels: Tensor,
@@ -120,10 +137,10 @@ def few_shot_accuracy(
     Args:
         features (Tensor): Shape (S, D).
         labels (Tensor): Shape (S,).
-        ways (int): Classes of an episode.
-        shots (int): Labelled clips of each.
+        ways (int): Classes of an episode, at least 2.
+        shots (int): Labelled clips of each, at least 1.
         episodes (int): Episodes.
-        queries (int): Clips of each class to classify.
+        queries (int): Clips of each class to classify, at least 1.
         classes (Sequence[int] | None): Labels to draw from. None: all.
         seed (int): Of the episodes.
 
@@ -132,8 +149,10 @@ def few_shot_accuracy(
         over episodes.
 
     Raises:
-        ValueError: There are too few classes, or too few clips of one.
+        ValueError: An episode is too small, or there are too few classes for it, or too
+            few clips of one.
     """
+    check_few_shot(ways, shots, queries)
     classes = labels.unique().tolist() if classes is None else sorted(set(classes))
     if len(classes) < ways:
         raise ValueError(f'{ways} ways are asked of {len(classes)} classes: {classes}.')

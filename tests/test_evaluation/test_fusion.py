@@ -105,6 +105,11 @@ def test_another_content_is_named(write, content):
         read_scores(write('other', content))
 
 
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'bone\.pkl does not exist\. Write'):
+        read_scores(tmp_path / 'bone.pkl')
+
+
 def test_weighted_sum_by_hand():
     streams = dict(joint=stream(JOINT), bone=stream(BONE))
     fused = fuse_scores(streams, [2, 1])

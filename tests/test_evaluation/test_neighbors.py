@@ -125,6 +125,19 @@ def test_more_shots_help_and_the_seed_decides():
     assert few_shot_accuracy(features, labels, shots=5, **args)[0] > one[0] + 3
 
 
+@pytest.mark.parametrize(
+    'size, message',
+    [
+        (dict(ways=1), 'ways=1 .* must be at least 2'),
+        (dict(shots=0), 'shots=0 .* must be at least 1'),
+        (dict(queries=0), 'queries=0 .* must be at least 1'),
+    ],
+)
+def test_an_episode_of_nothing_is_not_perfect(size, message):
+    with pytest.raises(ValueError, match=message):
+        few_shot_accuracy(*random_set(90), **dict(ways=2, shots=1, queries=2) | size)
+
+
 def test_few_shot_needs_classes_and_clips():
     features, labels = random_set(20, classes=2)
     with pytest.raises(ValueError, match=r'5 ways are asked of 2 classes: \[0, 1\]'):

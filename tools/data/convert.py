@@ -46,7 +46,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
             type=annotation_name,
             help='annotation file (.pkl) to write',
         )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.format != 'synthetic' and args.workers < 1:
+        formats.choices[args.format].error(
+            f'--workers {args.workers}: must be at least 1'
+        )
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:

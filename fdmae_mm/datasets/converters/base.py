@@ -96,9 +96,10 @@ class BaseConverter(ABC):
 
         Returns:
             Annotations with frame_dir (unique in the set), label, keypoint (M, T, V, C)
-            float32 in metres and total_frames; with subject, view and whatever else
-            :meth:`split` needs where the format knows them. A sample that is not to be
-            used is a :class:`LeftOut`, also with ``strict``.
+            float32, in metres unless the class says otherwise, and total_frames; with
+            subject, view and whatever else :meth:`split` needs where the format knows
+            them. A sample that is not to be used is a :class:`LeftOut`, also with
+            ``strict``.
 
         Raises:
             BadFileError: The file cannot be used.
@@ -198,7 +199,7 @@ def _parse_all(
     workers: int,
 ) -> Iterator[tuple[PurePosixPath, list[dict | LeftOut] | BadFileError]]:
     """Results in the order of the files, in this process or in others."""
-    if workers <= 1 or len(files) == 1:
+    if workers == 1 or len(files) == 1:
         for path, open_file in files:
             yield path, _read(converter, path, open_file)
         return
@@ -238,9 +239,11 @@ def convert(
 
     Raises:
         FileNotFoundError: ``source`` does not exist.
-        ValueError: It holds no usable file of the format.
+        ValueError: It holds no usable file of the format, or ``workers`` is below 1.
         BadFileError: A file is bad and ``strict`` is set, or a side file is bad.
     """
+    if workers < 1:
+        raise ValueError(f'workers={workers} must be at least 1.')
     source = Path(source)
     single = PurePosixPath(source.name)
     annotations, skipped, seen = [], [], set()
@@ -258,6 +261,8 @@ def convert(
             raise ValueError(f'{source} holds no {converter.files}.')
         converter.prepare([path for path, _ in files])
         bar = ProgressBar(len(files), file=sys.stderr)
+        # Ends the line of the bar, so that no error stands on it.
+        stack.callback(sys.stderr.write, '\n')
         for path, parsed in _parse_all(converter, files, workers):
             if not isinstance(parsed, BadFileError):
                 kept = [sample for sample in parsed if not isinstance(sample, LeftOut)]
@@ -277,7 +282,6 @@ def convert(
                 seen |= names
                 annotations += kept
             bar.update()
-        sys.stderr.write('\n')
     if not annotations:
         name, reason = skipped[0] if skipped else (files[0][0], 'it holds no sample')
         raise ValueError(
@@ -303,13 +307,15 @@ def summarize(annotation: dict, skipped: list[tuple[str, str]]) -> str:
     classes = annotation['metainfo']['classes']
     count = Counter(sample['label'] for sample in samples)
     frames = [sample['total_frames'] for sample in samples]
-    subjects = {sample['subject'] for sample in samples if 'subject' in sample}
+    # Of two persons in a clip, some sets tell the pair and not who is who.
+    who = 'pair' if 'pair' in samples[0] else 'subject'
+    known = {sample[who] for sample in samples if who in sample}
     splits = ', '.join(f'{k} {len(v)}' for k, v in annotation['split'].items())
     lines = [
         f'sequences: {len(samples)}',
         f'classes:   {len(classes)}',
         *(f'  {i:2d} {name}: {count[i]}' for i, name in enumerate(classes)),
-        f'subjects:  {len(subjects) or "unknown"}',
+        f'{who + "s:":<11}{len(known) or "unknown"}',
         f'frames:    {min(frames)} / {np.median(frames):g} / {max(frames)} '
         '(min / median / max)',
         f'splits:    {splits}',

@@ -64,7 +64,7 @@ class NPZConverter(BaseConverter):
 
     format = 'npz'
     source = 'an .npz file as MAMP and CTR-GCN use'
-    files = 'a file *.npz'
+    files = 'files *.npz'
 
     def __init__(
         self,

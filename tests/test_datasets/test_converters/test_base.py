@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
 import zipfile
@@ -112,6 +113,19 @@ def test_single_file(tmp_path):
 def test_strict_names_the_file(tmp_path, workers):
     with pytest.raises(BadFileError, match=r'src, bad.len: no number'):
         convert(LengthConverter(), folder_of(tmp_path), strict=True, workers=workers)
+
+
+@pytest.mark.parametrize('strict', [False, True])
+def test_what_is_printed_next_begins_a_line(tmp_path, capsys, strict):
+    with contextlib.suppress(BadFileError):
+        convert(LengthConverter(), folder_of(tmp_path), strict=strict)
+    assert capsys.readouterr().err.endswith('\n')
+
+
+@pytest.mark.parametrize('workers', [0, -3])
+def test_number_of_workers(tmp_path, workers):
+    with pytest.raises(ValueError, match=f'workers={workers} must be at least 1'):
+        convert(LengthConverter(), folder_of(tmp_path), workers=workers)
 
 
 def test_damaged_zip(tmp_path):

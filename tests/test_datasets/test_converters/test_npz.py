@@ -79,6 +79,11 @@ def test_padding_and_absent_persons_are_cut_off(tmp_path):
     assert all(s['keypoint'].dtype == np.float32 for s in found.values())
 
 
+def test_a_folder_without_such_a_file(tmp_path):
+    with pytest.raises(ValueError, match=r'holds no files \*\.npz\.'):
+        convert(NPZConverter(), tmp_path)
+
+
 def test_empty_frames_inside_stay(tmp_path):
     x = np.zeros((1, 4, 75), np.float32)
     x[0, 1, 0] = x[0, 3, 5] = 1

@@ -233,6 +233,14 @@ def test_command_strict_writes_nothing(folder, tmp_path, convert_command, capsys
     assert not out.exists()
 
 
+def test_command_refuses_no_workers(folder, tmp_path, convert_command, capsys):
+    with pytest.raises(SystemExit):
+        convert_command(
+            ['nw_ucla', str(folder), str(tmp_path / 'out.pkl'), '--workers', '0']
+        )
+    assert '--workers 0: must be at least 1' in capsys.readouterr().err
+
+
 def test_command_synthetic(tmp_path, convert_command, capsys):
     out = tmp_path / 'synthetic.pkl'
     args = ['synthetic', str(out), '--subjects', '3', '--repetitions', '1']

@@ -6,7 +6,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fdmae_mm.datasets.converters import BadFileError, SBUConverter, convert
+from fdmae_mm.datasets.converters import (
+    BadFileError,
+    SBUConverter,
+    convert,
+    summarize,
+)
 from fdmae_mm.datasets.layouts import get_layout
 
 # As published: numbers of the pairs in sorted order.
@@ -54,6 +59,14 @@ def test_a_file_becomes_metres_of_two_persons(write):
         [(0.64, -0.48, 1.92), (0.64, -0.48, 1.92)],
     ]
     assert np.allclose(sample['keypoint'], np.array(expected)[:, :, None], atol=1e-6)
+
+
+def test_summary_tells_the_pairs_which_are_what_is_known_of_subjects(write):
+    for path in ('s01s02/01/001', 's01s02/01/002', 's02s01/01/001'):
+        folder = write(path, line(1))
+    text = summarize(*convert(SBUConverter(), folder))
+    assert 'pairs:     2\n' in text
+    assert 'subjects' not in text
 
 
 def test_joints_keep_their_order(write):
