@@ -1,5 +1,7 @@
 """Every config of the tree is built and makes one step."""
 
+import math
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from mmengine.runner import Runner
 
 from fdmae_mm.datasets.annotation import save_annotation
 from fdmae_mm.datasets.layouts import get_layout
+from fdmae_mm.datasets.skeleton_dataset import unrepeated
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 NAMES = sorted(
@@ -45,7 +48,7 @@ def datasets_of(cfg):
     for key, value in cfg.items():
         if isinstance(value, dict) and key.endswith('_dataloader'):
             dataset = value.dataset
-            yield value, dataset.get('dataset', dataset)
+            yield value, unrepeated(dataset)
     for hook in cfg.get('custom_hooks') or []:
         if 'dataloader' in hook:
             yield hook.dataloader, hook.dataloader.dataset
@@ -164,6 +167,74 @@ def test_mamp_differs_between_sets_as_published(name, tau, decoder_depth):
     cfg = Config.fromfile(CONFIGS / f'mamp_{name}.py')
     assert cfg.train_dataloader.dataset.pipeline[-2].tau == tau
     assert cfg.model.decoder.depth == decoder_depth
+
+
+def test_finetune_ntu60_follows_the_published_recipe():
+    cfg = Config.fromfile(CONFIGS / 'benchmarks/finetune/finetune_ntu60.py')
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.lr, optimizer.weight_decay) == (3e-4, 0.05)
+    assert cfg.optim_wrapper.paramwise_cfg.layer_decay_rate == 0.8
+    assert cfg.model.backbone.drop_path_rate == 0.3
+    warmup, cosine = cfg.param_scheduler
+    assert (warmup.end, cosine.end, cosine.eta_min) == (5, 100, 1e-5)
+    # 24 a process, on two GPUs.
+    assert cfg.train_dataloader.batch_size == 24
+    assert cfg.auto_scale_lr.base_batch_size == 48
+
+
+def processes_of(name):
+    """How many the command in the docstring of a config starts."""
+    started = re.search(r'dist_train\.sh \S+ (\d+)', (CONFIGS / name).read_text())
+    return int(started[1]) if started else 1
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        name
+        for name in NAMES
+        if re.match('benchmarks/(linear|finetune|semi|transfer)/', name)
+        and not re.search('_small|_synthetic', name)
+    ],
+)
+def test_rates_of_benchmarks_are_those_of_the_batch_of_their_command(name):
+    cfg = Config.fromfile(CONFIGS / name)
+    clips = processes_of(name) * cfg.train_dataloader.batch_size
+    assert clips == cfg.auto_scale_lr.base_batch_size
+
+
+# Clips of each class of the training splits; of large sets, the mean.
+CLIPS = {
+    'ntu60': [40091 / 60] * 60,
+    'ntu60-xview': [37646 / 60] * 60,
+    'ntu120': [63026 / 120] * 120,
+    'ntu120-xset': [54468 / 120] * 120,
+    'pku-mmd1': [18841 / 51] * 51,
+    'pku-mmd2': [5332 / 41] * 41,
+    'nw-ucla': [96, 97, 98, 99, 99, 101, 102, 102, 102, 124],
+    'utd-mhad': [15] + [16] * 26,
+    'msr-action3d': [9, 14, 14] + [15] * 17,
+    'sbu': [15, 17, 30, 32, 32, 32, 34, 35],
+}
+
+
+@pytest.mark.parametrize('name', [name for name in NAMES if '/semi' in name])
+def test_shares_of_labels_are_those_of_the_name_and_give_steps(name):
+    percent, where = re.fullmatch(
+        r'semi(\d+)_(.+?)(?:_small)?', Path(name).stem
+    ).groups()
+    loader = Config.fromfile(CONFIGS / name).train_dataloader
+    dataset = unrepeated(loader.dataset)
+    assert (dataset.label_share, dataset.draw_seed) == (int(percent) / 100, 0)
+    clips = CLIPS[where]
+    # A class keeps at least one clip, which must not be more than the share.
+    assert len(clips) <= dataset.label_share * sum(clips)
+    labelled = sum(max(1, round(dataset.label_share * n)) for n in clips)
+    # An incomplete batch is dropped, and an epoch without a step is an error.
+    a_process = math.ceil(
+        labelled * loader.dataset.get('times', 1) / processes_of(name)
+    )
+    assert loader.drop_last and a_process >= loader.batch_size
 
 
 def test_small_sets_take_as_many_steps_as_nw_ucla():

@@ -20,4 +20,4 @@ model = dict(
 )
 val_dataloader = _base_.eval_dataloader
 test_dataloader = _base_.eval_dataloader
-train_dataloader = dict(batch_size=128)
+train_dataloader = dict(batch_size=48)

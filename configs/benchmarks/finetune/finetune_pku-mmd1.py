@@ -1,6 +1,6 @@
 """Fine-tuning, PKU-MMD I cross-subject.
 
-    tools/dist_train.sh configs/benchmarks/finetune/finetune_pku-mmd1.py 4 \
+    tools/dist_train.sh configs/benchmarks/finetune/finetune_pku-mmd1.py 2 \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 
@@ -19,3 +19,4 @@ model = dict(
 )
 val_dataloader = _base_.eval_dataloader
 test_dataloader = _base_.eval_dataloader
+train_dataloader = dict(batch_size=24)

@@ -11,4 +11,6 @@ Another draw of labels: train_dataloader.dataset.dataset.draw_seed=1.
 _base_ = '../finetune/finetune_sbu_small.py'
 
 protocol = 'semi10'
-train_dataloader = dict(dataset=dict(times=450, dataset=dict(label_share=0.1)))
+train_dataloader = dict(
+    dataset=dict(times=450, dataset=dict(label_share=0.1, draw_seed=0))
+)

@@ -11,4 +11,6 @@ Another draw of labels: train_dataloader.dataset.dataset.draw_seed=1.
 _base_ = '../finetune/finetune_nw-ucla_small.py'
 
 protocol = 'semi1'
-train_dataloader = dict(dataset=dict(times=1000, dataset=dict(label_share=0.01)))
+train_dataloader = dict(
+    dataset=dict(times=1000, dataset=dict(label_share=0.01, draw_seed=0))
+)

@@ -1,6 +1,6 @@
 """Fine-tuning after pre-training on another set: PKU-MMD I to PKU-MMD II.
 
-tools/dist_train.sh configs/benchmarks/transfer/finetune_pku-mmd1-to-pku-mmd2.py 4
+tools/dist_train.sh configs/benchmarks/transfer/finetune_pku-mmd1-to-pku-mmd2.py 2
 """
 
 _base_ = '../finetune/finetune_pku-mmd2.py'
