@@ -160,7 +160,9 @@ def test_mamp_ntu60_follows_the_published_recipe():
         ('ntu120', 0.75, 5),
         ('ntu120-xset', 0.75, 5),
         ('pku-mmd1', 0.8, 5),
+        ('pku-mmd1-xview', 0.8, 5),
         ('pku-mmd2', 0.8, 5),
+        ('pku-mmd2-xview', 0.8, 5),
     ],
 )
 def test_mamp_differs_between_sets_as_published(name, tau, decoder_depth):

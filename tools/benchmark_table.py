@@ -62,7 +62,9 @@ TITLES = {
     ('ntu120_3d', 'xsub'): 'NTU RGB+D 120, cross-subject',
     ('ntu120_3d', 'xset'): 'NTU RGB+D 120, cross-setup',
     ('pku_mmd1', 'xsub'): 'PKU-MMD I, cross-subject',
+    ('pku_mmd1', 'xview'): 'PKU-MMD I, cross-view',
     ('pku_mmd2', 'xsub'): 'PKU-MMD II, cross-subject',
+    ('pku_mmd2', 'xview'): 'PKU-MMD II, cross-view',
     ('pooled', 'pool'): 'four small sets together',
     ('synthetic', 'xview'): 'the synthetic set, cross-view',
 }

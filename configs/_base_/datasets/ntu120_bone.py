@@ -1,0 +1,10 @@
+"""The bone stream of ntu120."""
+
+_base_ = './ntu120.py'
+
+stream = dict(type='SkeletonStream', layout='nturgb+d', stream='bone')
+train_view = [*_base_.train_view[:-1], stream, _base_.train_view[-1]]
+test_view = [*_base_.test_view[:-1], stream, _base_.test_view[-1]]
+train_dataloader = dict(dataset=dict(pipeline=[*train_view, *_base_.pack]))
+eval_dataloader = dict(dataset=dict(pipeline=[*test_view, *_base_.pack]))
+bank_dataloader = dict(dataset=dict(pipeline=[*test_view, *_base_.pack]))

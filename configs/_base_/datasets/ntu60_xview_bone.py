@@ -1,0 +1,7 @@
+"""The bone stream of ntu60_xview."""
+
+_base_ = './ntu60_bone.py'
+
+train_dataloader = dict(dataset=dict(split='xview_train'))
+eval_dataloader = dict(dataset=dict(split='xview_val'))
+bank_dataloader = dict(dataset=dict(split='xview_train'))

@@ -1,0 +1,22 @@
+"""Fine-tuning, NTU RGB+D 120 cross-setup, bone stream.
+
+    tools/dist_train.sh configs/benchmarks/finetune/finetune_ntu120-xset_bone.py 2 \
+        --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
+"""
+
+_base_ = [
+    '../../_base_/default_runtime.py',
+    '../../_base_/datasets/ntu120_xset_bone.py',
+    '../../_base_/benchmarks/finetune.py',
+]
+
+model = dict(
+    backbone=dict(
+        num_joints=_base_.num_joints,
+        init_cfg=dict(checkpoint='work_dirs/fdmae_ntu120-xset_bone/epoch_400.pth'),
+    ),
+    cls_head=dict(num_classes=_base_.num_classes, num_joints=_base_.num_joints),
+)
+val_dataloader = _base_.eval_dataloader
+test_dataloader = _base_.eval_dataloader
+train_dataloader = dict(batch_size=24)

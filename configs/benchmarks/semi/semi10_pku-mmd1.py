@@ -1,0 +1,12 @@
+"""Fine-tuning with 10 % of the labels of each class, PKU-MMD I cross-subject.
+
+    tools/dist_train.sh configs/benchmarks/semi/semi10_pku-mmd1.py 2 \
+        --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
+
+Another draw of labels: train_dataloader.dataset.draw_seed=1.
+"""
+
+_base_ = '../finetune/finetune_pku-mmd1.py'
+
+protocol = 'semi10'
+train_dataloader = dict(dataset=dict(label_share=0.1, draw_seed=0))

@@ -1,0 +1,20 @@
+"""FDMAE, NTU RGB+D 120 cross-subject, motion stream.
+
+    tools/dist_train.sh configs/fdmae_ntu120_motion.py 8
+
+Not run here yet: no result is claimed.
+"""
+
+_base_ = [
+    './_base_/default_runtime.py',
+    './_base_/datasets/ntu120_motion.py',
+    './_base_/models/fdmae.py',
+    './_base_/schedules/pretrain.py',
+]
+
+# The published temperature for this set.
+motion_masking = dict(_base_.masking[0], tau=0.75)
+train_dataloader = dict(
+    dataset=dict(pipeline=[*_base_.train_view, motion_masking, *_base_.masking[1:]])
+)
+auto_scale_lr = dict(base_batch_size=256)

@@ -1,0 +1,18 @@
+"""FDMAE, UTD-MHAD cross-subject, motion stream.
+
+python tools/train.py configs/fdmae_utd-mhad_small_motion.py
+
+Not run here yet: no result is claimed.
+"""
+
+_base_ = [
+    './_base_/default_runtime.py',
+    './_base_/datasets/utd_mhad_small_motion.py',
+    './_base_/models/fdmae_small.py',
+    './_base_/schedules/pretrain_small.py',
+]
+
+model = dict(backbone=dict(num_joints=_base_.num_joints))
+train_dataloader = dict(
+    dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
+)
