@@ -14,5 +14,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', end=2, T_max=2, convert_to_iter_based=True),
 ]
 train_cfg = dict(max_epochs=2, val_interval=1)
-# As when the recorded runs were made, which did not scale the rate.
-auto_scale_lr = dict(base_batch_size=128)
+auto_scale_lr = dict(base_batch_size=64)

@@ -33,7 +33,7 @@ source = dict(
     type='SkeletonDataset', ann_file='data/nw_ucla.pkl', num_joints=num_joints
 )
 train_dataloader = dict(
-    batch_size=64,
+    batch_size=128,
     num_workers=2,
     persistent_workers=False,
     worker_init_fn=dict(type='torch_seeded_worker'),
