@@ -192,11 +192,7 @@ def processes_of(name):
 
 @pytest.mark.parametrize(
     'name',
-    [
-        name
-        for name in NAMES
-        if not re.search('benchmarks/knn/|_synthetic', name)
-    ],
+    [name for name in NAMES if not re.search('benchmarks/knn/|_synthetic', name)],
 )
 def test_rates_are_those_of_the_batch_of_the_command(name):
     cfg = Config.fromfile(CONFIGS / name)
