@@ -137,11 +137,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed, processes = [], Processes()
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with ThreadPoolExecutor(jobs) as pool:
-        pending = {
-            pool.submit(run_chain, chain, args, slots, processes): chain
-            for chain in chains
-        }
         try:
+            pending = {
+                pool.submit(run_chain, chain, args, slots, processes): chain
+                for chain in chains
+            }
             for done, future in enumerate(as_completed(pending), 1):
                 if (log := future.result()) is not None:
                     failed.append(log)
