@@ -1,6 +1,6 @@
 """FDMAE without frequency heads (ablation).
 
-    python tools/train.py configs/ablations/fdmae_utd-mhad_small_no-frequency.py
+python tools/train.py configs/ablations/fdmae_utd-mhad_small_no-frequency.py
 """
 
 _base_ = '../fdmae_utd-mhad_small.py'
