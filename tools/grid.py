@@ -135,7 +135,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             environment['CUDA_VISIBLE_DEVICES'] = str(slot % devices)
         slots.put(environment)
     failed, processes = [], Processes()
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with ThreadPoolExecutor(jobs) as pool:
         try:
             pending = {
@@ -150,6 +150,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             processes.stop()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+        finally:
+            signal.signal(signal.SIGTERM, before)
     for log in failed:
         print(f'failed, see {log}', file=sys.stderr)
     return int(bool(failed))
