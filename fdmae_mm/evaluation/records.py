@@ -67,6 +67,7 @@ def make_record(
     protocol = cfg.get('protocol', 'pretrain')
     loader = 'train_dataloader' if protocol == 'pretrain' else 'eval_dataloader'
     dataset = unrepeated(cfg.get(loader, {}).get('dataset', {}))
+    here = f'{Path.cwd()}{os.sep}'  # where others have the project is their affair
     return dict(
         config=Path(cfg.filename).stem if cfg.filename else None,
         protocol=protocol,
@@ -77,15 +78,14 @@ def make_record(
         metrics={name: round(float(value), 3) for name, value in metrics.items()},
         epochs=epochs,
         seconds=round(seconds),
+        command=shlex.join(sys.argv).replace(here, ''),
         **measured_on(),
     )
 
 
 def measured_on() -> dict:
-    """Command, device, versions, revision and date of what is measured now."""
-    here = f'{Path.cwd()}{os.sep}'  # where others have the project is their affair
+    """Device, versions, revision and date of what is measured now."""
     return dict(
-        command=shlex.join(sys.argv).replace(here, ''),
         device=_device(),
         versions=dict(
             fdmae_mm=__version__,

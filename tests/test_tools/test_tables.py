@@ -289,8 +289,11 @@ def test_grid_keeps_changed_methods_out_of_the_results(capsys):
 # A grid whose runs leave their process number and sleep.
 SLEEPING = """
 import runpy
+import signal
 import sys
 
+# As in a terminal; a shell's background jobs ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 tool = runpy.run_path(sys.argv.pop(1))
 sleep = (
     "import os, time; "
