@@ -114,17 +114,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.seeds, args.datasets, args.splits, args.methods, args.ablations
         )
     ]
-    for chain in chains:  # a typo ends the grid before it begins
-        for config in (chain.config, *(benchmark(p, chain) for p in args.protocols)):
-            if not config.exists():
-                print(f'error: there is no config {config}', file=sys.stderr)
-                return 1
-            if 'train_cfg' not in Config.fromfile(config):
-                print(
-                    f'error: {config} trains nothing; neighbours are part of probe',
-                    file=sys.stderr,
-                )
-                return 1
+    configs = dict.fromkeys(  # each once: the seeds of a grid share them
+        config
+        for chain in chains
+        for config in (chain.config, *(benchmark(p, chain) for p in args.protocols))
+    )
+    for config in configs:  # a typo ends the grid before it begins
+        if not config.exists():
+            print(f'error: there is no config {config}', file=sys.stderr)
+            return 1
+        if 'train_cfg' not in Config.fromfile(config):
+            print(
+                f'error: {config} trains nothing; neighbours are part of probe',
+                file=sys.stderr,
+            )
+            return 1
     slots = queue.SimpleQueue()
     devices = torch.cuda.device_count()
     cores = os.cpu_count() or 1
