@@ -37,20 +37,22 @@ Key = tuple[str, str]
 # Values of all runs by where they were measured, pre-training config and column.
 Values = dict[tuple[Key, str, str], list[float]]
 
-# What is measured, by the name of its column: protocol and metric of a record.
+# What is measured, by the name of its column: protocols and metrics of records.
 COLUMNS = {
-    'linear': ('linear', 'top1'),
-    'linear, cached': ('probe', 'linear'),
-    'linear, joints apart': ('probe-joints', 'linear'),
-    '1-NN': ('probe', '1nn'),
-    '1-NN, joints apart': ('probe-joints', '1nn'),
-    'fine-tune': ('finetune', 'top1'),
-    '1 % labels': ('semi1', 'top1'),
-    '5 % labels': ('semi5', 'top1'),
-    '10 % labels': ('semi10', 'top1'),
-    'supervised': ('supervised', 'top1'),
+    'linear': [('linear', 'top1')],
+    'linear, cached': [('probe', 'linear'), ('joints', 'linear')],
+    'linear, joints apart': [('probe-joints', 'linear')],
+    '1-NN': [('probe', '1nn'), ('joints', '1nn')],
+    '1-NN, joints apart': [('probe-joints', '1nn')],
+    'fine-tune': [('finetune', 'top1')],
+    '1 % labels': [('semi1', 'top1')],
+    '5 % labels': [('semi5', 'top1')],
+    '10 % labels': [('semi10', 'top1')],
+    'supervised': [('supervised', 'top1'), ('joints', 'svm')],
 }
 METHODS = {'stgcnpp': 'STGCN++', 'mae': 'MAE', 'mamp': 'MAMP', 'fdmae': 'FDMAE'}
+# Rows without a pre-training config, which stand before the methods.
+REFERENCES = {'joints': 'Joints, no encoder', 'untrained': 'No pre-training'}
 TITLES = {
     ('nw_ucla', 'xview'): 'NW-UCLA, cross-view',
     ('utd_mhad', 'xsub'): 'UTD-MHAD, cross-subject',
@@ -157,6 +159,7 @@ def tables(
                 for name, where in configs.items()
                 if name in run or (where == key and not is_variation(name))
             ]
+            ours += [name for name in run if name.partition('_')[0] in REFERENCES]
             found[key] = table(title, sorted(ours, key=rank), known, of(key, values))
     return found
 
@@ -214,7 +217,7 @@ def is_variation(config: str) -> bool:
 def rank(config: str) -> tuple[str, int]:
     """Sorts configs by size and data set, then as METHODS."""
     method, _, rest = config.partition('_')
-    return rest, [*METHODS, method].index(method)
+    return rest, [*REFERENCES, *METHODS, method].index(method)
 
 
 def runs(records: list[dict]) -> tuple[Values, Counter[str]]:
@@ -229,14 +232,24 @@ def runs(records: list[dict]) -> tuple[Values, Counter[str]]:
             continue  # says how long it took; nothing is measured
         used = False
         key = (record['dataset'], family(record['split']))
-        # What is trained with labels from scratch starts from no other config.
-        config = (record['start'] or record)['config']
-        for column, (protocol, metric) in COLUMNS.items():
-            if record['protocol'] == protocol and metric in record['metrics']:
-                values[key, config, column].append(record['metrics'][metric])
-                used = True
+        row, metrics = row_of(record), record['metrics']
+        for column, measures in COLUMNS.items():
+            for protocol, metric in measures:
+                if record['protocol'] == protocol and metric in metrics:
+                    values[key, row, column].append(metrics[metric])
+                    used = True
         unused[f'protocol {record["protocol"]!r}'] += not used
     return values, +unused
+
+
+def row_of(record: dict) -> str:
+    """The pre-training config of a record, or the name of its reference."""
+    if record['start']:
+        return record['start']['config']
+    if record['protocol'] == 'supervised':
+        return record['config']
+    reference = 'joints' if record['protocol'] == 'joints' else 'untrained'
+    return f'{reference}_{record["config"].partition("_")[2]}'
 
 
 def table(
@@ -263,8 +276,13 @@ def table(
                 cells[row].append(summary(values.get((row, column))))
     labelled = {}
     for row in rows:
-        method = METHODS.get(row.partition('_')[0])
-        labelled[f'{method}, `{row}`' if row in ours else row] = cells[row]
+        method, _, rest = row.partition('_')
+        label = row
+        if method in REFERENCES:
+            label = f'{REFERENCES[method]}, `{rest}`'
+        elif row in ours:
+            label = f'{METHODS.get(method)}, `{row}`'
+        labelled[label] = cells[row]
     text = markdown(title, 'method', heads, labelled)
     if published:
         sources = dict.fromkeys(f'{p["method"]}: {p["source"]}' for p in published)

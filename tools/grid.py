@@ -10,6 +10,8 @@ tools/probe.py (linear, 1-NN), `probe-joints` the same with --keep-joints, any o
 name is that of a config configs/benchmarks/*/PROTOCOL_DATASET.py, which is trained.
 PROTOCOL-to-TARGET, for example probe-to-utd-mhad or finetune-to-utd-mhad, measures it
 on another data set, by a config of configs/benchmarks/transfer.
+Two methods need no pre-training, and stand beside all others: `untrained`, the same
+protocols from random weights, and `joints`, whose one protocol is `probe`.
 What has left a record is not run again, and a run that was stopped is resumed: the same
 command goes on. Ctrl-C or a SIGTERM stops all runs. A run that fails ends its own chain
 alone. Records are gathered in configs/results, from which tools/benchmark_table.py
@@ -38,6 +40,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import find_latest_checkpoint
 
+from fdmae_mm.apis.commands import REFERENCES
 from fdmae_mm.datasets.skeleton_dataset import unrepeated
 from fdmae_mm.evaluation.records import read_record, write_record
 
@@ -89,11 +92,14 @@ class Chain:
     def name(self) -> str:
         """The name of its folder."""
         split = f'_{self.split}' if self.split else ''
-        return f'{self.config.stem}{split}_s{self.seed}'
+        stem = self.config.stem if self.config else f'{self.method}_{self.dataset}'
+        return f'{stem}{split}_s{self.seed}'
 
     @property
-    def config(self) -> Path:
-        """The config of the pre-training run."""
+    def config(self) -> Path | None:
+        """The config of the pre-training run; None where there is none."""
+        if self.method in REFERENCES:
+            return None
         if self.ablation:
             name = f'{self.method}_{self.dataset}_{self.ablation}.py'
             return CONFIGS / 'ablations' / name
@@ -118,6 +124,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config
         for chain in chains
         for config in (chain.config, *(benchmark(p, chain) for p in args.protocols))
+        if config
     )
     for config in configs:  # a typo ends the grid before it begins
         if not config.exists():
@@ -205,6 +212,14 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error(
             '--cfg-options make another method of a config: give --records a folder '
             'beside configs/results, from which the tables are written'
+        )
+    references = set(args.methods).intersection(REFERENCES)
+    if references and args.ablations != [None]:
+        parser.error(f'--ablations of {sorted(references)}: there is nothing to change')
+    if 'joints' in args.methods and set(args.protocols) != {'probe'}:
+        parser.error(
+            f'--protocols {" ".join(args.protocols)}: joints, which are no encoder, '
+            'have probe alone. Run them by themselves.'
         )
     return args
 
@@ -294,26 +309,30 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
         ]
 
     train = partial(command, 'train', '--resume')
-    save = 'default_hooks.checkpoint.interval=1'
-    yield train(chain.config, 'pretrain', save, *args.cfg_options)
-    checkpoint = find_latest_checkpoint(str(folder / 'pretrain'))
-    start = f'model.backbone.init_cfg.checkpoint={checkpoint}'
-    encoder = Config.fromfile(chain.config).model.backbone
-    # A probe must see what its encoder was trained to see.
-    absent = f'model.backbone.encode_absent={encoder.get("encode_absent", False)}'
+    if chain.config is None:
+        checkpoint, start = chain.method, ['model.backbone.init_cfg=None']
+    else:
+        save = 'default_hooks.checkpoint.interval=1'
+        yield train(chain.config, 'pretrain', save, *args.cfg_options)
+        checkpoint = find_latest_checkpoint(str(folder / 'pretrain'))
+        encoder = Config.fromfile(chain.config).model.backbone
+        # A probe must see what its encoder was trained to see.
+        absent = f'model.backbone.encode_absent={encoder.get("encode_absent", False)}'
+        start = [absent, f'model.backbone.init_cfg.checkpoint={checkpoint}']
     for protocol in args.protocols:
         config = benchmark(protocol, chain)
         probe = PROBES.get(protocol.partition('-to-')[0])
         if probe is not None:
-            name, line = command('probe', checkpoint, config, protocol, absent)
+            # The checkpoint is an argument, and not among the options.
+            name, line = command('probe', checkpoint, config, protocol, *start[:-1])
             yield name, [*line[:3], *probe, *line[3:]]
         elif protocol.startswith('semi'):
             key = dataset_key(Config.fromfile(config), 'train_dataloader')
             for draw in range(args.draws):
                 labels = f'{key}.draw_seed={draw}'
-                yield train(config, f'{protocol}_draw{draw}', absent, start, labels)
+                yield train(config, f'{protocol}_draw{draw}', *start, labels)
         else:
-            yield train(config, protocol, absent, start)
+            yield train(config, protocol, *start)
 
 
 def split_options(cfg: Config, split: str | None) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import textwrap
 import time
 from collections.abc import Hashable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,20 @@ from ..datasets.skeleton_dataset import SkeletonDataset, unrepeated
 from ..evaluation import (
     check_few_shot,
     extract_features,
+    extract_joints,
     extract_views,
     few_shot_accuracy,
     fuse_scores,
     hold_out_groups,
     probe_features,
+    probe_joints,
     read_scores,
 )
 from ..evaluation.records import make_record, write_record
 from .loading import find_config
+
+#: What the probe takes in place of a checkpoint.
+REFERENCES = ('untrained', 'joints')
 
 
 def train(argv: Sequence[str] | None = None) -> None:
@@ -117,8 +123,14 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         '%(prog)s linear_nw-ucla_small CHECKPOINT',
         '%(prog)s linear_nw-ucla_small CHECKPOINT --few-shot 5 1 --classes 5 6 7 8 9',
         '%(prog)s linear_nw-ucla_small CHECKPOINT --hold-out subject',
+        '%(prog)s linear_nw-ucla_small joints',
     )
-    parser.add_argument('checkpoint', help='pre-training checkpoint')
+    parser.add_argument(
+        'checkpoint',
+        help='pre-training checkpoint; or, to stand beside its figures, untrained: an '
+        'encoder of random weights, or joints: no encoder, the coordinates themselves '
+        '(with a support vector machine, for sets of thousands of clips)',
+    )
     parser.add_argument(
         '--views',
         type=int,
@@ -165,10 +177,14 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
             check_few_shot(*args.few_shot, args.queries)
         except ValueError as error:
             parser.error(f'--few-shot: {error}')
+    without_encoder = args.checkpoint == 'joints'
+    if without_encoder and (args.keep_joints or args.few_shot):
+        parser.error('--keep-joints and --few-shot are of an encoder, not of joints')
+    checkpoint = None if args.checkpoint in REFERENCES else args.checkpoint
     cfg = _load_config(args)
     pretrained = cfg.model.backbone.get('init_cfg')
     pretrained = pretrained or dict(type='Pretrained', prefix='backbone.')
-    cfg.model.backbone.init_cfg = dict(pretrained, checkpoint=args.checkpoint)
+    cfg.model.backbone.init_cfg = checkpoint and dict(pretrained, checkpoint=checkpoint)
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     if 'bank_dataloader' not in cfg or cfg.model.type != 'RecognizerGCN':
@@ -180,23 +196,29 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         )
     init_default_scope(cfg.default_scope)
     seed = cfg.randomness.seed
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    model.to(get_device())
+    set_random_seed(seed)
+    if without_encoder:
+        extract, figures = extract_joints, probe_joints
+    else:
+        model = MODELS.build(cfg.model)
+        model.init_weights()
+        model.to(get_device())
+        extract = partial(extract_features, model, keep_joints=args.keep_joints)
+        figures = probe_features
     loader = Runner.build_dataloader(cfg.bank_dataloader, seed=seed)
     groups = _groups(loader.dataset, args.hold_out) if args.hold_out else None
-    bank = extract_features(model, loader, args.keep_joints)
+    bank = extract(loader)
     training = None
     if args.views > 1:
         set_random_seed(seed)
         one_pass = Runner.build_dataloader(_one_pass(cfg.train_dataloader), seed=seed)
-        training = extract_views(model, one_pass, args.views, args.keep_joints)
+        training = extract_views(extract, one_pass, args.views)
     if args.hold_out:
-        result = hold_out_groups(bank, groups, training, seed)
+        result = hold_out_groups(bank, groups, training, seed, figures)
     else:
         test_loader = Runner.build_dataloader(cfg.eval_dataloader, seed=seed)
-        queries = extract_features(model, test_loader, args.keep_joints)
-        result = probe_features(bank, queries, training, seed)
+        queries = extract(test_loader)
+        result = figures(bank, queries, training, seed)
     if args.few_shot:
         ways, shots = args.few_shot
         name = f'{ways}way_{shots}shot'
@@ -211,13 +233,15 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     result = {name: round(value, 1) for name, value in result.items()}
     if args.work_dir:
         cfg.protocol = 'probe-joints' if args.keep_joints else 'probe'
+        if without_encoder:
+            cfg.protocol = 'joints'
         if args.views != parser.get_default('views'):
             cfg.protocol += f', {args.views} views'
         if args.hold_out:
             cfg.protocol += f', {args.hold_out} held out'
             cfg.eval_dataloader = cfg.bank_dataloader  # what the record names
         seconds = time.monotonic() - begin
-        record = make_record(cfg, result, seconds, checkpoint=args.checkpoint)
+        record = make_record(cfg, result, seconds, checkpoint=checkpoint)
         write_record(record, Path(args.work_dir, 'record.json'))
     print(json.dumps(result))
     return result

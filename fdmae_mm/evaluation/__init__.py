@@ -9,10 +9,12 @@ from .neighbors import (
 )
 from .probes import (
     extract_features,
+    extract_joints,
     extract_views,
     hold_out_groups,
     linear_probe_accuracy,
     probe_features,
+    probe_joints,
 )
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     'accuracy_interval',
     'check_few_shot',
     'extract_features',
+    'extract_joints',
     'extract_views',
     'few_shot_accuracy',
     'fuse_scores',
@@ -29,6 +32,7 @@ __all__ = [
     'linear_probe_accuracy',
     'nearest_neighbor_accuracy',
     'probe_features',
+    'probe_joints',
     'read_scores',
     'retrieval_map',
 ]

@@ -1,7 +1,8 @@
 """Probes on features that are computed once."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from importlib.util import find_spec
 
 import torch
 import torch.nn.functional as F
@@ -40,28 +41,48 @@ def extract_features(
     return torch.cat(features), torch.cat(labels)
 
 
+def extract_joints(batches: Iterable[dict]) -> tuple[Tensor, Tensor]:
+    """The joints of every clip, as an encoder is given them.
+
+    What a result must stand beside: what the same labels give without any encoder.
+
+    Args:
+        batches (Iterable[dict]): A data loader.
+
+    Returns:
+        tuple[Tensor, Tensor]: Coordinates (S, M * T * V * C), the mean over the clips
+        of a sample; and labels (S,).
+    """
+    joints, labels = [], []
+    for batch in batches:
+        clips = torch.stack(batch['inputs']).float()  # (B, K, M, T, V, C)
+        joints.append(clips.mean(1).flatten(1))
+        labels += [sample.gt_label for sample in batch['data_samples']]
+    return torch.cat(joints), torch.cat(labels)
+
+
 def extract_views(
-    model: BaseRecognizer,
+    extract: Callable[[Iterable[dict]], tuple[Tensor, Tensor]],
     batches: Iterable[dict],
     views: int,
-    keep_joints: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Features of several augmented views of every clip.
 
     Args:
-        model (BaseRecognizer): Any recognizer with a SkeletonTransformer.
+        extract (Callable): Gives features (S, D) and labels (S,) of one pass over
+            ``batches``, as :func:`extract_joints`, or :func:`extract_features` of a
+            model.
         batches (Iterable[dict]): A data loader with a pipeline of training, which has
             its clips in the same order in every pass.
         views (int): K, passes.
-        keep_joints (bool): See :func:`extract_features`.
 
     Returns:
-        tuple[Tensor, Tensor]: Features (K, S, D), or (K, S, V * D), and labels (S,).
+        tuple[Tensor, Tensor]: Features (K, S, D) and labels (S,).
 
     Raises:
         ValueError: Passes have their clips in different orders.
     """
-    passes = [extract_features(model, batches, keep_joints) for _ in range(views)]
+    passes = [extract(batches) for _ in range(views)]
     features, labels = zip(*passes, strict=True)
     if not all(torch.equal(labels[0], other) for other in labels[1:]):
         raise ValueError(
@@ -99,13 +120,56 @@ def probe_features(
     }
 
 
+def probe_joints(
+    bank: tuple[Tensor, Tensor],
+    queries: tuple[Tensor, Tensor],
+    training: tuple[Tensor, Tensor] | None = None,
+    seed: int = 0,
+) -> dict[str, float]:
+    """What joints give without an encoder: the figures to beat.
+
+    Args:
+        bank (tuple[Tensor, Tensor]): Joints and labels as :func:`extract_joints` gives
+            them, of the labelled clips as a test sees them.
+        queries (tuple[Tensor, Tensor]): Those of the clips to classify.
+        training (tuple[Tensor, Tensor], optional): Views of the labelled clips, as
+            :func:`extract_views` gives them, to train on in place of ``bank``.
+        seed (int): Of the linear probe.
+
+    Returns:
+        dict[str, float]: ``'1nn'`` by Euclidean distance; ``'linear'``, the probe of
+        :func:`linear_probe_accuracy`; ``'svm'``, scikit-learn's support vector machine
+        with its RBF kernel and C = 10, trained on every view, whose time grows with
+        the square of their number.
+
+    Raises:
+        ImportError: scikit-learn is missing.
+    """
+    if find_spec('sklearn') is None:
+        raise ImportError(
+            'A support vector machine needs scikit-learn: pip install scikit-learn'
+        )
+    from sklearn.svm import SVC
+
+    views, labels = training or bank
+    views = views.reshape(-1, len(labels), views.shape[-1])
+    machine = SVC(C=10)
+    machine.fit(views.flatten(0, 1).numpy(), labels.repeat(len(views)).numpy())
+    return {
+        '1nn': nearest_neighbor_accuracy(*bank, *queries, metric='euclidean'),
+        'linear': linear_probe_accuracy(views, labels, *queries, seed),
+        'svm': 100 * machine.score(queries[0].numpy(), queries[1].numpy()),
+    }
+
+
 def hold_out_groups(
     bank: tuple[Tensor, Tensor],
     groups: Sequence[Hashable],
     training: tuple[Tensor, Tensor] | None = None,
     seed: int = 0,
+    probe: Callable[..., dict[str, float]] = probe_features,
 ) -> dict[str, float]:
-    """The figures of :func:`probe_features` without a test split.
+    """The figures of a probe without a test split.
 
     Each group in turn, a subject as a rule, is classified by the clips of the others.
 
@@ -116,6 +180,7 @@ def hold_out_groups(
         training (tuple[Tensor, Tensor], optional): Views of the same clips, as
             :func:`extract_views` gives them, to train the linear probe on.
         seed (int): Of the linear probes.
+        probe (Callable): :func:`probe_features` or :func:`probe_joints`.
 
     Returns:
         dict[str, float]: Figures of all S clips, in %.
@@ -138,7 +203,7 @@ def hold_out_groups(
         others = None
         if training is not None:
             others = training[0][..., ~held, :], training[1][~held]
-        figures = probe_features(
+        figures = probe(
             (features[~held], labels[~held]),
             (features[held], labels[held]),
             others,

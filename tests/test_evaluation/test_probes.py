@@ -1,10 +1,15 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from fdmae_mm.evaluation import (
+    extract_joints,
+    extract_views,
     hold_out_groups,
     linear_probe_accuracy,
     nearest_neighbor_accuracy,
+    probe_joints,
 )
 
 LABELS = torch.tensor([0, 1])
@@ -105,3 +110,37 @@ def test_views_of_a_group_train_no_probe_that_classifies_it():
 def test_one_group_cannot_be_held_out():
     with pytest.raises(ValueError, match=r"in the groups \['a'\]"):
         hold_out_groups((torch.eye(2), LABELS), ['a', 'a'])
+
+
+def test_joints_are_the_coordinates_an_encoder_is_given():
+    clips = [torch.rand(2, 1, 4, 3, 3), torch.rand(2, 1, 4, 3, 3)]
+    labels = [SimpleNamespace(gt_label=torch.tensor([y])) for y in (3, 1)]
+    batches = [
+        dict(inputs=[clip], data_samples=[label])
+        for clip, label in zip(clips, labels, strict=True)
+    ]
+    joints, found = extract_joints(batches)
+    assert found.tolist() == [3, 1]
+    for row, clip in zip(joints, clips, strict=True):
+        # The mean of both clips; coordinate after coordinate, then joints, then time.
+        assert torch.equal(row.view(4, 3, 3), (clip[0, 0] + clip[1, 0]) / 2)
+    views, _ = extract_views(extract_joints, batches, 3)
+    assert torch.equal(views, joints.expand(3, 2, 36))
+
+
+def test_joints_are_probed_by_distance_plane_and_kernel():
+    """Inside or outside of a circle: neighbours and an SVM tell, a plane cannot."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(600, 2, generator=generator)
+    y = (x.norm(dim=1) > 1).long()
+    found = probe_joints((x[:400], y[:400]), (x[400:], y[400:]))
+    assert found['1nn'] > 90
+    assert found['svm'] > 95
+    assert found['linear'] < 70
+    # Trained on the views, of which these say the opposite; neighbours are of the bank.
+    views = x[None, :400], 1 - y[:400]
+    turned = probe_joints((x[:400], y[:400]), (x[400:], y[400:]), views)
+    assert turned['1nn'] == found['1nn']
+    assert turned['svm'] == pytest.approx(100 - found['svm'])
+    held = hold_out_groups((x, y), [i % 2 for i in range(600)], probe=probe_joints)
+    assert held['svm'] > 95

@@ -21,11 +21,13 @@ from torch.utils.data import Dataset
 from fdmae_mm.apis import commands
 from fdmae_mm.datasets.annotation import load_annotation
 from fdmae_mm.evaluation import (
+    extract_joints,
     extract_views,
     linear_probe_accuracy,
     probes,
     read_scores,
 )
+from fdmae_mm.evaluation.records import read_record
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 LINEAR = 'benchmarks/linear/linear_synthetic.py'
@@ -68,9 +70,9 @@ def given(monkeypatch):
     calls = dict(extract_features=[], extract_views=[])
     for name, arguments in calls.items():
 
-        def spy(*args, name=name, arguments=arguments):
+        def spy(*args, name=name, arguments=arguments, **options):
             arguments.append(args)
-            return getattr(probes, name)(*args)
+            return getattr(probes, name)(*args, **options)
 
         monkeypatch.setattr(commands, name, spy)
     return calls
@@ -91,8 +93,8 @@ def test_views_are_passes_of_the_training_pipeline(linear, checkpoint, given):
     assert commands.probe([linear, path, '--views', '3']) == result
     for key in ('1nn', 'knn20', 'map'):  # of the test views, as before
         assert result[key] == alone[key]
-    (_, augmented, views, _), _ = given['extract_views']
-    _, bank, _ = given['extract_features'][0]
+    (_, augmented, views), _ = given['extract_views']
+    _, bank = given['extract_features'][0]
     assert views == 3
     names, inputs = [], []
     for loader in (bank, *[augmented] * views):
@@ -123,7 +125,28 @@ def test_passes_in_different_orders_are_refused(linear):
             return iter(batches)
 
     with pytest.raises(ValueError, match='must not shuffle'):
-        extract_views(MODELS.build(cfg.model), Shuffled(), 2)
+        extract_views(extract_joints, Shuffled(), 2)
+
+
+def test_what_stands_beside_a_result(linear, checkpoint, given, tmp_path, capsys):
+    """An encoder of random weights, by the seed, and joints without an encoder."""
+    seed = ['--cfg-options', 'randomness.seed=5']
+    untrained = commands.probe([linear, 'untrained', *seed])
+    assert commands.probe([linear, checkpoint('a.pth', 5), *seed]) == untrained
+    commands.probe([linear, 'untrained', '--cfg-options', 'randomness.seed=6'])
+    first, same, *_, other = [model for model, *_ in given['extract_features']]
+    tables = [m.backbone.joint_table.cpu() for m in (first, same, other)]
+    assert torch.equal(tables[0], tables[1])
+    assert not torch.equal(tables[0], tables[2])
+    given['extract_features'].clear()
+    work_dir = f'--work-dir={tmp_path / "joints"}'
+    joints = commands.probe([linear, 'joints', '--views=2', work_dir])
+    assert list(joints) == ['1nn', 'linear', 'svm'] and not given['extract_features']
+    left = read_record(tmp_path / 'joints' / 'record.json')
+    assert left['protocol'] == 'joints, 2 views' and left['start'] is None
+    with pytest.raises(SystemExit):
+        commands.probe([linear, 'joints', '--keep-joints'])
+    assert '--few-shot are of an encoder, not of joints' in capsys.readouterr().err
 
 
 def test_few_shot_of_given_classes(linear, checkpoint):
@@ -156,7 +179,7 @@ def test_cfg_options_have_the_last_word_in_probe(linear, checkpoint, given):
     option = f'model.backbone.init_cfg.checkpoint={other}'
     commands.probe([linear, first, '--cfg-options', option])
     table = torch.load(other)['state_dict']['backbone.joint_table']
-    for model, *_ in given['extract_features'] + given['extract_views']:
+    for model, *_ in given['extract_features']:
         assert torch.equal(model.backbone.joint_table.cpu(), table)
 
 

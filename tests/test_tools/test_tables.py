@@ -74,6 +74,33 @@ def test_what_is_trained_from_scratch_has_a_row_of_its_own(tool):
     assert '| STGCN++, `stgcnpp_nw-ucla_small` | – | 80.0 (1) |' in text[NW_UCLA]
 
 
+def test_references_stand_before_the_methods(tool):
+    """What joints give without an encoder, and what an encoder without pre-training."""
+    joints = record('', 0, protocol='joints', linear=65, svm=82, **{'1nn': 70})
+    probed = record('', 0, linear=58)
+    tuned = record('', 0, protocol='finetune', top1=81)
+    tuned['config'] = 'finetune_nw-ucla_small'
+    for reference in (joints, probed, tuned):
+        reference['start'] = None
+    ours = record('mae_nw-ucla_small', 0, linear=76)
+    values, unused = tool['runs']([ours, tuned, probed, joints])
+    assert not unused
+    rows = tool['tables'](values, [], tool['pretraining_configs']())[NW_UCLA]
+    rows = [row for row in rows.splitlines() if row.startswith('|')]
+    assert rows[0] == (
+        '| method | linear, ours | linear, cached, ours | 1-NN, ours | fine-tune, ours '
+        '| supervised, ours |'
+    )
+    small = [row for row in rows if '_small`' in row]
+    assert small[:2] == [
+        '| Joints, no encoder, `nw-ucla_small` '
+        '| – | 65.0 (1) | 70.0 (1) | – | 82.0 (1) |',
+        '| No pre-training, `nw-ucla_small` | – | 58.0 (1) | – | 81.0 (1) | – |',
+    ]
+    assert '| MAE, `mae_nw-ucla_small` | – | 76.0 (1) | – | – | – |' in small
+    assert 'untrained' not in tool['metafile'](values, tool['pretraining_configs']())
+
+
 def test_a_config_stands_in_the_table_of_every_set_it_was_measured_on(tool):
     values, _ = tool['runs']([record('fdmae_sbu_small', 0, linear=60)])
     found = tool['tables'](values, [], tool['pretraining_configs']())
@@ -255,6 +282,39 @@ def test_grid_leaves_records_and_goes_on_where_it_stopped(grid, tmp_path, capsys
     other = 'optim_wrapper.optimizer.lr=1e-5'
     assert grid('--cfg-options', other) == 1
     assert f"{other}']: take another --work-dir" in capsys.readouterr().err
+
+
+def test_grid_measures_what_stands_beside_the_methods(grid, tmp_path):
+    assert grid('--methods', 'untrained', 'joints') == 0
+    results = tmp_path / 'results'
+    found = {path.name: json.loads(path.read_text()) for path in results.iterdir()}
+    assert {name: record['protocol'] for name, record in found.items()} == {
+        'joints_tiny_s0_probe.json': 'joints',
+        'untrained_tiny_s0_probe.json': 'probe',
+    }
+    assert all(record['start'] is None for record in found.values())
+    # Any protocol that trains begins at random weights.
+    shutil.copy(
+        tmp_path / 'configs' / 'benchmarks' / 'linear' / 'linear_tiny.py',
+        tmp_path / 'configs' / 'benchmarks' / 'linear' / 'linear_other.py',
+    )
+    other = ['--methods=untrained', '--datasets=other', '--protocols', 'linear']
+    assert grid(*other) == 0
+    trained = json.loads((results / 'untrained_other_s0_linear.json').read_text())
+    assert trained['start'] is None and 'top1' in trained['metrics']
+
+
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (['--methods=joints', '--protocols=finetune'], 'have probe alone'),
+        (['--methods=untrained', '--ablations=no-ema'], "--ablations of ['untrained']"),
+    ],
+)
+def test_grid_refuses_what_a_reference_has_not(grid, options, message, capsys):
+    with pytest.raises(SystemExit):
+        grid(*options)
+    assert message in capsys.readouterr().err
 
 
 def test_grid_goes_on_after_a_run_that_failed(grid, tmp_path, capsys):
