@@ -4,9 +4,9 @@
 python tools/benchmark_table.py            # README, docs, configs/metafile.yml
 python tools/benchmark_table.py --check    # exit status 1 where they would change
 
-The README has the data sets that were run here, docs/benchmarks.md has all, and the
-ablations. A data set of your own has a table once configs/results has a record of it.
-Records that enter no table are named. A cell is the mean of the runs in
+The README has the data sets that methods were run on here, docs/benchmarks.md has all,
+and the ablations. A data set of your own has a table once configs/results has a record
+of it. Records that enter no table are named. A cell is the mean of the runs in
 configs/results, with their sample standard deviation and number; what others have
 published stands in configs/published.yml with its source.
 """
@@ -90,7 +90,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     values, unused = runs(records)
     readme, page = ROOT / 'README.md', ROOT / 'docs' / 'benchmarks.md'
     every = tables(values, published, configs)
-    run = {key: text for key, text in every.items() if key in measured(values)}
+    methods = {
+        place: found for place, found in values.items() if not reference(place[1])
+    }
+    run = {key: text for key, text in every.items() if key in measured(methods)}
     wanted = {
         readme: insert(readme.read_text(), run.values()),
         page: insert(page.read_text(), [*every.values(), *ablations(values)]),
@@ -131,6 +134,11 @@ def family(split: str) -> str:
     return split.rpartition('_')[0].rstrip('0123456789')
 
 
+def reference(row: str) -> bool:
+    """Whether a row stands beside the methods, and is none."""
+    return row.partition('_')[0] in REFERENCES
+
+
 def measured(values: Values) -> set[Key]:
     """Where there is a record."""
     return {key for key, _, _ in values}
@@ -159,7 +167,7 @@ def tables(
                 for name, where in configs.items()
                 if name in run or (where == key and not is_variation(name))
             ]
-            ours += [name for name in run if name.partition('_')[0] in REFERENCES]
+            ours += filter(reference, run)
             found[key] = table(title, sorted(ours, key=rank), known, of(key, values))
     return found
 

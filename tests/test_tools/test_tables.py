@@ -101,6 +101,15 @@ def test_references_stand_before_the_methods(tool):
     assert 'untrained' not in tool['metafile'](values, tool['pretraining_configs']())
 
 
+def test_references_alone_make_no_table_of_the_readme(tool, clone):
+    found = record('', 0, protocol='joints', svm=12.3)
+    found.update(dataset='mine', split='xsub_val', start=None)
+    (clone / 'configs' / 'results' / 'mine.json').write_text(json.dumps(found))
+    assert tool['main']([]) == 0
+    assert '12.3 (1)' in (clone / 'docs' / 'benchmarks.md').read_text()
+    assert '12.3 (1)' not in (clone / 'README.md').read_text()
+
+
 def test_a_config_stands_in_the_table_of_every_set_it_was_measured_on(tool):
     values, _ = tool['runs']([record('fdmae_sbu_small', 0, linear=60)])
     found = tool['tables'](values, [], tool['pretraining_configs']())
