@@ -1,0 +1,11 @@
+"""FDMAE without frequency heads (ablation).
+
+python tools/train.py configs/ablations/fdmae_msr-action3d_small_no-frequency.py
+
+Not run here yet: no result is claimed.
+"""
+
+_base_ = '../fdmae_msr-action3d_small.py'
+
+heads = {name: head for name, head in _base_.model.heads.items() if name != 'frequency'}
+model = dict(heads=dict(_delete_=True, **heads))
