@@ -1,8 +1,6 @@
 """FDMAE, four small sets together, a size that a CPU trains.
 
     python tools/train.py configs/fdmae_pooled_small.py
-
-Not run here yet: no result is claimed.
 """
 
 _base_ = [

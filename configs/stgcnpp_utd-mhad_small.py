@@ -1,8 +1,6 @@
 """STGCN++ with labels, UTD-MHAD cross-subject, a size that a CPU trains.
 
     python tools/train.py configs/stgcnpp_utd-mhad_small.py
-
-Not run here yet: no result is claimed.
 """
 
 _base_ = [

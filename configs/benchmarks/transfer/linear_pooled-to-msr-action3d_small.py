@@ -1,8 +1,6 @@
 """Linear probe on MSR-Action3D of an encoder pre-trained on four small sets.
 
     fdmae probe linear_pooled-to-msr-action3d_small CHECKPOINT
-
-Not run here yet: no result is claimed.
 """
 
 _base_ = '../linear/linear_msr-action3d_small.py'

@@ -1,8 +1,6 @@
 """Linear probe on UTD-MHAD of an encoder pre-trained on four small sets.
 
     fdmae probe linear_pooled-to-utd-mhad_small CHECKPOINT
-
-Not run here yet: no result is claimed.
 """
 
 _base_ = '../linear/linear_utd-mhad_small.py'
