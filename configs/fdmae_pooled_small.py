@@ -1,6 +1,6 @@
 """FDMAE, four small sets together, a size that a CPU trains.
 
-    python tools/train.py configs/fdmae_pooled_small.py
+python tools/train.py configs/fdmae_pooled_small.py
 """
 
 _base_ = [

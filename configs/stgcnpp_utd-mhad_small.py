@@ -1,6 +1,6 @@
 """STGCN++ with labels, UTD-MHAD cross-subject, a size that a CPU trains.
 
-    python tools/train.py configs/stgcnpp_utd-mhad_small.py
+python tools/train.py configs/stgcnpp_utd-mhad_small.py
 """
 
 _base_ = [

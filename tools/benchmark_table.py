@@ -4,11 +4,11 @@
 python tools/benchmark_table.py            # README, docs, configs/metafile.yml
 python tools/benchmark_table.py --check    # exit status 1 where they would change
 
-The README has the data sets that methods were run on here, docs/benchmarks.md has all,
-and the ablations. A data set of your own has a table once configs/results has a record
-of it. Records that enter no table are named. A cell is the mean of the runs in
-configs/results, with their sample standard deviation and number; what others have
-published stands in configs/published.yml with its source.
+The README has what was run here, docs/benchmarks.md has all, and the ablations. A data
+set of your own has a table once configs/results has a record of it. Records that enter
+no table are named. A cell is the mean of the runs in configs/results, with their sample
+standard deviation and number; what others have published stands in
+configs/published.yml with its source.
 """
 
 from __future__ import annotations
@@ -93,9 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     methods = {
         place: found for place, found in values.items() if not reference(place[1])
     }
-    run = {key: text for key, text in every.items() if key in measured(methods)}
+    run = [without_empty(every[key]) for key in every if key in measured(methods)]
     wanted = {
-        readme: insert(readme.read_text(), run.values()),
+        readme: insert(readme.read_text(), run),
         page: insert(page.read_text(), [*every.values(), *ablations(values)]),
         CONFIGS / 'metafile.yml': metafile(values, configs),
     }
@@ -155,20 +155,25 @@ def tables(
 ) -> dict[Key, str]:
     """The tables of all data sets that have a figure, in Markdown.
 
-    Beside the configs of a data set, those that were measured on it have a row.
+    References come first, then the configs of the data set, then those that were
+    pre-trained on another and measured on this one.
     """
     found = {}
     for key, title in titles(values).items():
         known = [p for p in published if (p['dataset'], p['split']) == key]
         if known or key in measured(values):
             run = {name for where, name, _ in values if where == key}
-            ours = [
+            own = [
                 name
                 for name, where in configs.items()
-                if name in run or (where == key and not is_variation(name))
+                if where == key and (name in run or not is_variation(name))
             ]
-            ours += filter(reference, run)
-            found[key] = table(title, sorted(ours, key=rank), known, of(key, values))
+            ours = [
+                *sorted(filter(reference, run), key=rank),
+                *sorted(own, key=rank),
+                *sorted((run & configs.keys()).difference(own), key=rank),
+            ]
+            found[key] = table(title, ours, known, of(key, values))
     return found
 
 
@@ -215,6 +220,16 @@ def markdown(
         *(f'| {label} | {" | ".join(cells)} |' for label, cells in rows.items()),
     ]
     return '\n'.join(lines) + '\n'
+
+
+def without_empty(table: str) -> str:
+    """A table without the rows that have no figure."""
+    lines = table.splitlines(keepends=True)
+    return ''.join(
+        line
+        for line in lines
+        if not line.startswith('|') or set(line.split('|')[2:-1]) != {f' {NONE} '}
+    )
 
 
 def is_variation(config: str) -> bool:

@@ -1,6 +1,6 @@
 """Linear probe on MSR-Action3D of an encoder pre-trained on four small sets.
 
-    fdmae probe linear_pooled-to-msr-action3d_small CHECKPOINT
+fdmae probe linear_pooled-to-msr-action3d_small CHECKPOINT
 """
 
 _base_ = '../linear/linear_msr-action3d_small.py'

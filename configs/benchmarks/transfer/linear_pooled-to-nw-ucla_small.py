@@ -1,6 +1,6 @@
 """Linear probe on NW-UCLA of an encoder pre-trained on four small sets.
 
-    fdmae probe linear_pooled-to-nw-ucla_small CHECKPOINT
+fdmae probe linear_pooled-to-nw-ucla_small CHECKPOINT
 """
 
 _base_ = '../linear/linear_nw-ucla_small.py'

@@ -1,6 +1,6 @@
 """Linear probe on SBU fold 1 of an encoder pre-trained on four small sets.
 
-    fdmae probe linear_pooled-to-sbu_small CHECKPOINT
+fdmae probe linear_pooled-to-sbu_small CHECKPOINT
 """
 
 _base_ = '../linear/linear_sbu_small.py'

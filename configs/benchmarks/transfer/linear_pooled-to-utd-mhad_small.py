@@ -1,6 +1,6 @@
 """Linear probe on UTD-MHAD of an encoder pre-trained on four small sets.
 
-    fdmae probe linear_pooled-to-utd-mhad_small CHECKPOINT
+fdmae probe linear_pooled-to-utd-mhad_small CHECKPOINT
 """
 
 _base_ = '../linear/linear_utd-mhad_small.py'
