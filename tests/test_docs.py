@@ -254,7 +254,7 @@ def check_grid(args):
         args['methods'], args['datasets'], args['ablations']
     ):
         chain = tool['Chain'](method, dataset, 0, None, ablation)
-        assert chain.config.exists()
+        assert chain.config is None or chain.config.exists()
         for protocol in args['protocols']:
             assert tool['benchmark'](protocol, chain).exists()
 
