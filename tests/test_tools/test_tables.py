@@ -177,6 +177,18 @@ def test_tables_agree_with_the_records(tool):
     assert tool['main'](['--check']) == 0
 
 
+def test_no_config_with_a_record_says_that_it_was_not_run():
+    records = [json.loads(p.read_text()) for p in (CONFIGS / 'results').glob('*.json')]
+    run = {r['config'] for r in records}
+    run |= {r['start']['config'] for r in records if r['start']}
+    stale = [
+        path.name
+        for path in CONFIGS.rglob('*.py')
+        if path.stem in run and 'Not run here yet' in path.read_text()
+    ]
+    assert run and not stale
+
+
 def test_variations_that_were_not_run_have_no_row(tool, monkeypatch):
     monkeypatch.setitem(tool['TITLES'], ('a', 'xsub'), 'A set')
     names = ['mae_a_small', 'mae_a_small_bone', 'mae_a_small_motion']
