@@ -147,7 +147,7 @@ def probe_joints(
     """
     if find_spec('sklearn') is None:
         raise ImportError(
-            'A support vector machine needs scikit-learn: pip install scikit-learn'
+            'A support vector machine needs scikit-learn: pip install "fdmae_mm[plot]"'
         )
     from sklearn.svm import SVC
 
