@@ -90,12 +90,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     values, unused = runs(records)
     readme, page = ROOT / 'README.md', ROOT / 'docs' / 'benchmarks.md'
     every = tables(values, published, configs)
-    methods = {
-        place: found for place, found in values.items() if not reference(place[1])
-    }
-    run = [without_empty(every[key]) for key in every if key in measured(methods)]
+    run = {key for key, row, _ in values if not reference(row)}
+    shown = [without_empty(text) for key, text in every.items() if key in run]
     wanted = {
-        readme: insert(readme.read_text(), run),
+        readme: insert(readme.read_text(), shown),
         page: insert(page.read_text(), [*every.values(), *ablations(values)]),
         CONFIGS / 'metafile.yml': metafile(values, configs),
     }

@@ -310,29 +310,29 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
 
     train = partial(command, 'train', '--resume')
     if chain.config is None:
-        checkpoint, start = chain.method, ['model.backbone.init_cfg=None']
+        checkpoint, absent = chain.method, []
+        start = 'model.backbone.init_cfg=None'
     else:
         save = 'default_hooks.checkpoint.interval=1'
         yield train(chain.config, 'pretrain', save, *args.cfg_options)
         checkpoint = find_latest_checkpoint(str(folder / 'pretrain'))
         encoder = Config.fromfile(chain.config).model.backbone
         # A probe must see what its encoder was trained to see.
-        absent = f'model.backbone.encode_absent={encoder.get("encode_absent", False)}'
-        start = [absent, f'model.backbone.init_cfg.checkpoint={checkpoint}']
+        absent = [f'model.backbone.encode_absent={encoder.get("encode_absent", False)}']
+        start = f'model.backbone.init_cfg.checkpoint={checkpoint}'
     for protocol in args.protocols:
         config = benchmark(protocol, chain)
         probe = PROBES.get(protocol.partition('-to-')[0])
         if probe is not None:
-            # The checkpoint is an argument, and not among the options.
-            name, line = command('probe', checkpoint, config, protocol, *start[:-1])
+            name, line = command('probe', checkpoint, config, protocol, *absent)
             yield name, [*line[:3], *probe, *line[3:]]
         elif protocol.startswith('semi'):
             key = dataset_key(Config.fromfile(config), 'train_dataloader')
             for draw in range(args.draws):
                 labels = f'{key}.draw_seed={draw}'
-                yield train(config, f'{protocol}_draw{draw}', *start, labels)
+                yield train(config, f'{protocol}_draw{draw}', *absent, start, labels)
         else:
-            yield train(config, protocol, *start)
+            yield train(config, protocol, *absent, start)
 
 
 def split_options(cfg: Config, split: str | None) -> list[str]:

@@ -23,6 +23,7 @@ from fdmae_mm.datasets.layouts import get_layout
 from fdmae_mm.datasets.synthetic import make_synthetic
 from fdmae_mm.evaluation import (
     extract_features,
+    extract_joints,
     nearest_neighbor_accuracy,
     probe_features,
 )
@@ -120,12 +121,9 @@ def clips(cfg: Config) -> list[list[dict]]:
 
 def coordinate_accuracy(train: list[dict], test: list[dict]) -> float:
     """1-NN by Euclidean distance of all coordinates of a clip."""
-    sets = []
-    for batches in (train, test):
-        coordinates = [x.flatten() for batch in batches for x in batch['inputs']]
-        labels = [s.gt_label for batch in batches for s in batch['data_samples']]
-        sets += [torch.stack(coordinates), torch.cat(labels)]
-    return nearest_neighbor_accuracy(*sets, metric='euclidean')
+    return nearest_neighbor_accuracy(
+        *extract_joints(train), *extract_joints(test), metric='euclidean'
+    )
 
 
 def probe(

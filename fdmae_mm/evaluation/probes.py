@@ -128,13 +128,8 @@ def probe_joints(
 ) -> dict[str, float]:
     """What joints give without an encoder: the figures to beat.
 
-    Args:
-        bank (tuple[Tensor, Tensor]): Joints and labels as :func:`extract_joints` gives
-            them, of the labelled clips as a test sees them.
-        queries (tuple[Tensor, Tensor]): Those of the clips to classify.
-        training (tuple[Tensor, Tensor], optional): Views of the labelled clips, as
-            :func:`extract_views` gives them, to train on in place of ``bank``.
-        seed (int): Of the linear probe.
+    The arguments are those of :func:`probe_features`, with the coordinates of
+    :func:`extract_joints` for features.
 
     Returns:
         dict[str, float]: ``'1nn'`` by Euclidean distance; ``'linear'``, the probe of
