@@ -91,7 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     readme, page = ROOT / 'README.md', ROOT / 'docs' / 'benchmarks.md'
     every = tables(values, published, configs)
     run = {key for key, row, _ in values if not reference(row)}
-    shown = [without_empty(text) for key, text in every.items() if key in run]
+    short = tables(values, published, configs, empty_rows=False)
+    shown = [text for key, text in short.items() if key in run]
     wanted = {
         readme: insert(readme.read_text(), shown),
         page: insert(page.read_text(), [*every.values(), *ablations(values)]),
@@ -149,22 +150,28 @@ def titles(values: Values) -> dict[Key, str]:
 
 
 def tables(
-    values: Values, published: list[dict], configs: dict[str, Key]
+    values: Values,
+    published: list[dict],
+    configs: dict[str, Key],
+    empty_rows: bool = True,
 ) -> dict[Key, str]:
     """The tables of all data sets that have a figure, in Markdown.
 
     References come first, then the configs of the data set, then those that were
-    pre-trained on another and measured on this one.
+    pre-trained on another and measured on this one. Without ``empty_rows``, a config
+    that nobody has run or published a figure of has no row.
     """
     found = {}
     for key, title in titles(values).items():
         known = [p for p in published if (p['dataset'], p['split']) == key]
         if known or key in measured(values):
             run = {name for where, name, _ in values if where == key}
+            shown = run | {p.get('config') for p in known}
             own = [
                 name
                 for name, where in configs.items()
-                if where == key and (name in run or not is_variation(name))
+                if where == key
+                and (name in shown or (empty_rows and not is_variation(name)))
             ]
             ours = [
                 *sorted(filter(reference, run), key=rank),
@@ -218,16 +225,6 @@ def markdown(
         *(f'| {label} | {" | ".join(cells)} |' for label, cells in rows.items()),
     ]
     return '\n'.join(lines) + '\n'
-
-
-def without_empty(table: str) -> str:
-    """A table without the rows that have no figure."""
-    lines = table.splitlines(keepends=True)
-    return ''.join(
-        line
-        for line in lines
-        if not line.startswith('|') or set(line.split('|')[2:-1]) != {f' {NONE} '}
-    )
 
 
 def is_variation(config: str) -> bool:

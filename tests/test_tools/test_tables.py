@@ -23,6 +23,11 @@ def tool():
     return runpy.run_path(str(ROOT / 'tools' / 'benchmark_table.py'))
 
 
+@pytest.fixture(scope='module')
+def configs(tool):
+    return tool['pretraining_configs']()
+
+
 NW_UCLA = ('nw_ucla', 'xview')
 
 
@@ -66,15 +71,15 @@ def test_cells_are_means_of_the_runs(tool):
     assert tool['summary'](found.get(('mae_a', 'linear'))) == '–'
 
 
-def test_what_is_trained_from_scratch_has_a_row_of_its_own(tool):
+def test_what_is_trained_from_scratch_has_a_row_of_its_own(tool, configs):
     found = record('stgcnpp_nw-ucla_small', 0, protocol='supervised', top1=80)
     found.update(config='stgcnpp_nw-ucla_small', start=None)
     values, _ = tool['runs']([found])
-    text = tool['tables'](values, [], tool['pretraining_configs']())
+    text = tool['tables'](values, [], configs)
     assert '| STGCN++, `stgcnpp_nw-ucla_small` | – | 80.0 (1) |' in text[NW_UCLA]
 
 
-def test_references_stand_before_the_methods(tool):
+def test_references_stand_before_the_methods(tool, configs):
     """What joints give without an encoder, and what an encoder without pre-training."""
     joints = record('', 0, protocol='joints', linear=65, svm=82, **{'1nn': 70})
     probed = record('', 0, linear=58)
@@ -85,7 +90,7 @@ def test_references_stand_before_the_methods(tool):
     ours = record('mae_nw-ucla_small', 0, linear=76)
     values, unused = tool['runs']([ours, tuned, probed, joints])
     assert not unused
-    rows = tool['tables'](values, [], tool['pretraining_configs']())[NW_UCLA]
+    rows = tool['tables'](values, [], configs)[NW_UCLA]
     rows = [row for row in rows.splitlines() if row.startswith('|')]
     assert rows[0] == (
         '| method | linear, ours | linear, cached, ours | 1-NN, ours | fine-tune, ours '
@@ -97,7 +102,7 @@ def test_references_stand_before_the_methods(tool):
         '| No pre-training, `nw-ucla_small` | – | 58.0 (1) | – | 81.0 (1) | – |',
     ]
     assert '| MAE, `mae_nw-ucla_small` | – | 76.0 (1) | – | – | – |' in rows
-    assert 'untrained' not in tool['metafile'](values, tool['pretraining_configs']())
+    assert 'untrained' not in tool['metafile'](values, configs)
 
 
 def test_references_alone_make_no_table_of_the_readme(tool, clone):
@@ -109,15 +114,29 @@ def test_references_alone_make_no_table_of_the_readme(tool, clone):
     assert '12.3 (1)' not in (clone / 'README.md').read_text()
 
 
-def test_the_readme_has_no_empty_rows(tool):
-    rows = ['| m | a | b |', '|---|---|---|', '| x | – | 1.0 (1) |', '| y | – | – |']
-    text = '\n'.join(['**A set**', '', *rows, '', 'Sources: –.', ''])
-    assert tool['without_empty'](text) == text.replace('| y | – | – |\n', '')
+def test_the_readme_has_no_empty_rows(tool, configs):
+    published = dict(
+        dataset='nw_ucla', split='xview', column='linear', top1=9, source='A'
+    )
+    entries = [
+        dict(published, method='MAMP', config='mamp_nw-ucla'),
+        dict(published, method='Other'),
+    ]
+    values, _ = tool['runs']([record('mae_nw-ucla_small', 0, linear=76)])
+    text = tool['tables'](values, entries, configs, empty_rows=False)[NW_UCLA]
+    rows = [line for line in text.splitlines() if line.startswith('|')]
+    assert rows[2:] == [
+        '| MAMP, `mamp_nw-ucla` | 9.0 | – | – |',
+        '| MAE, `mae_nw-ucla_small` | – | – | 76.0 (1) |',
+        '| Other | 9.0 | – | – |',
+    ]
+    full = tool['tables'](values, entries, configs)[NW_UCLA]
+    assert '| MAE, `mae_nw-ucla` | – | – | – |' in full
 
 
-def test_a_config_stands_in_the_table_of_every_set_it_was_measured_on(tool):
+def test_a_config_stands_in_the_table_of_every_set_it_was_measured_on(tool, configs):
     values, _ = tool['runs']([record('fdmae_msr-action3d_small', 0, linear=60)])
-    found = tool['tables'](values, [], tool['pretraining_configs']())
+    found = tool['tables'](values, [], configs)
     assert list(found) == [NW_UCLA]
     last = found[NW_UCLA].splitlines()[-1]
     assert last == '| FDMAE, `fdmae_msr-action3d_small` | – | 60.0 (1) |'
@@ -163,8 +182,7 @@ def test_table_keeps_published_and_ours_apart(tool):
     assert text.endswith('Sources: MAMP: A; Other: B.\n')
 
 
-def test_every_pretraining_config_has_a_title_and_stands_in_the_metafile(tool):
-    configs = tool['pretraining_configs']()
+def test_every_pretraining_config_has_a_title_and_stands_in_the_metafile(tool, configs):
     assert set(configs.values()) <= set(tool['TITLES'])
     models = yaml.safe_load(tool['metafile']({}, configs))['Models']
     assert [m['Config'] for m in models] == [
