@@ -3,8 +3,7 @@
     python tools/train.py configs/ablations/fdmae_nw-ucla_small_small-windows.py
 
 Joints in windows of one token, tokens masked at random; bands and momentum path stay.
-
-Not run here yet: no result is claimed.
+Held-out subjects of the training split: docs/experiments.md. Not tested here yet.
 """
 
 _base_ = '../fdmae_nw-ucla_small.py'
