@@ -16,10 +16,8 @@ model = dict(
     ),
     max_cells=4,
 )
-masking = [
-    dict(type='RandomSkeletonMasking', mask_ratio=0.9, t_patch_size=4),
-    *_base_.masking[1:],
-]
+# The teacher's masking is random: the online path takes the same.
+masking = [dict(_base_.masking[1], key='mask'), *_base_.masking[1:]]
 train_dataloader = dict(
     dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *masking]))
 )
