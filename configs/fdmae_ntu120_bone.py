@@ -12,9 +12,5 @@ _base_ = [
     './_base_/schedules/pretrain.py',
 ]
 
-# The published temperature for this set.
-motion_masking = dict(_base_.masking[0], tau=0.75)
-train_dataloader = dict(
-    dataset=dict(pipeline=[*_base_.train_view, motion_masking, *_base_.masking[1:]])
-)
+train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
 auto_scale_lr = dict(base_batch_size=256)

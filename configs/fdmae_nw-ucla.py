@@ -15,8 +15,7 @@ _base_ = [
 model = dict(
     backbone=dict(num_joints=_base_.num_joints, clip_len=64),
     heads=dict(
-        time=dict(window=16),
-        frequency=dict(windows=(64, 16, 8), band_edges=(0, 1 / 32, 1 / 8, 1 / 2)),
+        frequency=dict(windows=(64, 16, 8), band_edges=(0, 1 / 32, 1 / 8, 1 / 2))
     ),
     momentum_head=dict(windows=(16,)),
     max_cells=4,

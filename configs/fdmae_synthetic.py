@@ -13,15 +13,7 @@ _base_ = [
 model = dict(
     backbone=dict(embed_dims=96, depth=3, num_joints=_base_.num_joints),
     decoder=dict(depth=1),
-    heads=dict(
-        _delete_=True,
-        time=dict(
-            _base_.model.heads.time,
-            target=dict(type='JointTarget', normalize=True),
-            loss_weight=1.0,
-        ),
-        frequency=dict(_base_.model.heads.frequency, signal='joint'),
-    ),
+    heads=dict(frequency=dict(signal='joint')),
 )
 # A short run wants a teacher that follows faster.
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.02)]

@@ -7,4 +7,4 @@ Not run here yet: no result is claimed.
 
 _base_ = '../fdmae_nw-ucla_small.py'
 
-model = dict(max_cells=None, momentum_head=dict(windows=(8, 16, 32)))
+model = dict(max_cells=None, momentum_head=dict(windows=(4, 8, 16, 32)))

@@ -12,6 +12,6 @@ model = dict(
     type='SkeletonMAE',
     backbone=_base_.model.backbone,
     decoder=_base_.model.decoder,
-    heads=dict(time=dict(_base_.model.heads.time, window=16, loss_weight=1.0)),
+    heads=dict(time=dict(_base_.model.heads.time, window=16)),
 )
 custom_hooks = []

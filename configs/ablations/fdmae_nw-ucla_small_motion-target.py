@@ -1,4 +1,4 @@
-"""FDMAE with motion instead of joints as the target of the time heads (ablation).
+"""FDMAE with motion instead of joints as the target of the time head (ablation).
 
     python tools/train.py configs/ablations/fdmae_nw-ucla_small_motion-target.py
 
@@ -7,5 +7,4 @@ Not run here yet: no result is claimed.
 
 _base_ = '../fdmae_nw-ucla_small.py'
 
-motion = dict(target=dict(type='MotionTarget'))
-model = dict(heads=dict(time=motion, time16=motion, time32=motion))
+model = dict(heads=dict(time=dict(target=dict(type='MotionTarget'))))

@@ -10,14 +10,7 @@ _base_ = '../fdmae_nw-ucla_small.py'
 model = dict(
     decoder=dict(type='SelfAttentionDecoder'),
     heads=dict(
-        _delete_=True,
-        time=dict(_base_.model.heads.time, window=4, loss_weight=1.0),
-        frequency=dict(
-            _base_.model.heads.frequency,
-            windows=(4,),
-            assignment='all',
-            band_edges=(0, 1 / 8, 1 / 2),
-        ),
+        frequency=dict(windows=(4,), assignment='all', band_edges=(0, 1 / 8, 1 / 2))
     ),
     momentum_head=dict(windows=(4,)),
     # This decoder computes every cell, whatever is asked for.

@@ -120,9 +120,11 @@ def test_momentum_path_decodes_the_windows_of_its_head_alone():
     assert asked == [{4: slice(None)}]
 
 
-def test_momentum_windows_must_be_decoded():
-    with pytest.raises(ValueError, match=r'windows=\[8\] must be windows of the heads'):
-        build(momentum_head=dict(type='MomentumHead', windows=(8,)))
+def test_momentum_head_has_windows_of_its_own():
+    heads = dict(time=TIME)
+    model = build(heads=heads, momentum_head=dict(type='MomentumHead', windows=(8,)))
+    assert model.windows == [2, 8]
+    assert model.loss(*batch())['loss_momentum'] > 0
 
 
 def test_only_losses_are_added_up():

@@ -20,7 +20,7 @@ model = dict(
     heads=dict(
         time=dict(
             type='WindowHead',
-            window=24,
+            window=4,
             target=dict(type='JointTarget', normalize=True),
             loss=dict(type='MaskedReconstructionLoss'),
         ),
@@ -36,7 +36,7 @@ model = dict(
 )
 custom_hooks = [dict(type='EMATeacherHook', momentum=0.004)]
 masking = [
-    dict(type='MotionAwareSkeletonMasking', mask_ratio=0.9, t_patch_size=4, tau=0.8),
+    dict(type='RandomSkeletonMasking', mask_ratio=0.9, t_patch_size=4),
     dict(
         type='RandomSkeletonMasking',
         mask_ratio=0.9,

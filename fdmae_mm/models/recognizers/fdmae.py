@@ -21,8 +21,8 @@ class FDMAE(SkeletonMAE):
     :class:`EMATeacherHook` calls :meth:`update_teacher`.
 
     Args:
-        momentum_head (dict): Config of a :class:`MomentumHead`. Its windows are all
-            that the heads ask for, unless it names some of them.
+        momentum_head (dict): Config of a :class:`MomentumHead`. Its windows are those
+            of the heads, unless it names its own.
         teacher_view (str): What the teacher sees of the clip. ``'masked'``: the tokens
             that a second mask, ``teacher_mask`` of the data sample, leaves visible;
             ``'full'``: all tokens.
@@ -30,8 +30,7 @@ class FDMAE(SkeletonMAE):
             :class:`SkeletonMAE`.
 
     Raises:
-        ValueError: If ``teacher_view`` is neither, or a window of the momentum head is
-            none of the heads'.
+        ValueError: If ``teacher_view`` is neither.
     """
 
     def __init__(
@@ -44,7 +43,14 @@ class FDMAE(SkeletonMAE):
         max_cells: int | None = None,
         data_preprocessor: dict | None = None,
     ) -> None:
-        super().__init__(backbone, decoder, heads, max_cells, data_preprocessor)
+        super().__init__(
+            backbone,
+            decoder,
+            heads,
+            max_cells,
+            data_preprocessor,
+            windows=momentum_head.get('windows', ()),
+        )
         if teacher_view not in ('masked', 'full'):
             raise ValueError(
                 f"teacher_view={teacher_view!r} must be 'masked' or 'full'."
@@ -56,11 +62,6 @@ class FDMAE(SkeletonMAE):
             momentum_head,
             default_args=dict(in_dims=self.decoder.embed_dims, windows=self.windows),
         )
-        if not set(self.momentum_head.windows) <= set(self.windows):
-            raise ValueError(
-                f'momentum_head.windows={list(self.momentum_head.windows)} must be '
-                f'windows of the heads, {self.windows}: others are not decoded.'
-            )
         self.teacher = nn.ModuleDict(
             dict(backbone=deepcopy(self.backbone), decoder=deepcopy(self.decoder))
         )

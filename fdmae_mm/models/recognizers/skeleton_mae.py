@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -43,6 +44,7 @@ class SkeletonMAE(BaseRecognizer):
             decoded in a training step. Which, is drawn anew at each step, for the whole
             batch. All by default.
         data_preprocessor (dict, optional): Config of the data preprocessor.
+        windows (Sequence[int]): Windows to decode beside those of the heads.
 
     Raises:
         ValueError: If a head's name contains "loss", which MMEngine would add to the
@@ -58,6 +60,7 @@ class SkeletonMAE(BaseRecognizer):
         heads: dict[str, dict],
         max_cells: int | None = None,
         data_preprocessor: dict | None = None,
+        windows: Sequence[int] = (),
     ) -> None:
         super().__init__(backbone=backbone, data_preprocessor=data_preprocessor)
         if max_cells is not None and max_cells < 1:
@@ -76,7 +79,9 @@ class SkeletonMAE(BaseRecognizer):
                     in_dims=decoder['embed_dims'], in_channels=self.backbone.in_channels
                 ),
             )
-        self.windows = sorted({w for h in self.heads.values() for w in h.windows})
+        self.windows = sorted(
+            {w for head in self.heads.values() for w in head.windows}.union(windows)
+        )
         self.decoder = MODELS.build(
             decoder,
             default_args=dict(
