@@ -18,6 +18,5 @@ model = dict(
         frequency=dict(windows=(64, 16, 8), band_edges=(0, 1 / 32, 1 / 8, 1 / 2))
     ),
     momentum_head=dict(windows=(16,)),
-    max_cells=4,
 )
 train_dataloader = dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))

@@ -2,7 +2,8 @@
 
 Windows of 120, 24 and 8 frames take the bands below 1/48, below 1/8 and up to 1/2
 cycles a frame: 5 + 5 x 5 + 15 x 6 = 120 coefficients a joint and coordinate, as many as
-frames. Of the 15 cells of 8 frames a step decodes five, drawn anew each time.
+frames. Of the 30 cells of one token and the 15 of 8 frames a step decodes five each,
+drawn anew each time.
 """
 
 model = dict(
