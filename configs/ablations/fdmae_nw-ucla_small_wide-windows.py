@@ -6,23 +6,14 @@ Joints in windows of 8, 16 and 32 frames. It was the default before random maski
 windows of one token: its records name the config and revision that they were run with.
 """
 
-_base_ = '../fdmae_nw-ucla_small.py'
-
-time = dict(_base_.model.heads.time, loss_weight=1 / 3)
-model = dict(
-    heads=dict(
-        _delete_=True,
-        time=dict(time, window=8),
-        time16=dict(time, window=16),
-        time32=dict(time, window=32),
-        frequency=_base_.model.heads.frequency,
-    ),
-    max_cells=2,
-)
-masking = [
-    dict(type='MotionAwareSkeletonMasking', mask_ratio=0.9, t_patch_size=4, tau=0.8),
-    *_base_.masking[1:],
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/datasets/nw_ucla_small.py',
+    '../_base_/models/fdmae_small_wide.py',
+    '../_base_/schedules/pretrain_small.py',
 ]
+
+model = dict(backbone=dict(num_joints=_base_.num_joints))
 train_dataloader = dict(
-    dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *masking]))
+    dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
 )
