@@ -27,9 +27,11 @@ import mmengine.optim.optimizer.amp_optimizer_wrapper as amp_module
 import mmengine.utils.package_utils
 import numpy as np
 import torch
+from mmengine.config import ConfigDict
 from mmengine.device import get_device
 from mmengine.logging import HistoryBuffer
 from mmengine.model import MMDistributedDataParallel
+from mmengine.optim import DefaultOptimWrapperConstructor
 
 _applied: dict[str, str] = {}
 
@@ -348,6 +350,29 @@ def allow_amp_on_cpu() -> str | None:
     return None
 
 
+def unwrap_parameter_groups() -> str | None:
+    """Let ``compile=True`` of a config trace an optimizer that has several groups.
+
+    Cause: under ``paramwise_cfg`` mmengine 0.10.7 hands the groups to the optimizer in
+    a ConfigDict, which turns them into ConfigDicts too, and dynamo of torch 2.13 fails
+    on those. Nothing to do where they stay plain dictionaries.
+    """
+    # TODO: drop with an mmengine > 0.10.7 that hands over plain dictionaries.
+    if type(ConfigDict(params=[{}]).params[0]) is dict:
+        return None
+    stock = DefaultOptimWrapperConstructor.__call__
+
+    @functools.wraps(stock)
+    def call(self, model):
+        wrapper = stock(self, model)
+        groups = wrapper.optimizer.param_groups
+        groups[:] = map(dict, groups)
+        return wrapper
+
+    DefaultOptimWrapperConstructor.__call__ = call
+    return 'mmengine gives an optimizer ConfigDicts, which torch.compile cannot trace'
+
+
 def use_gloo_without_gpu() -> str | None:
     """Start distributed training by gloo on a machine without a GPU.
 
@@ -531,6 +556,7 @@ _WORK_AROUNDS = (
     stub_drn,
     allow_mmengine_checkpoints,
     allow_amp_on_cpu,
+    unwrap_parameter_groups,
     use_gloo_without_gpu,
     drop_ddp_device_ids,
     upcast_bfloat16_scores,

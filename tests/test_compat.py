@@ -21,8 +21,10 @@ import mmengine.optim.optimizer.amp_optimizer_wrapper as amp_module
 import numpy as np
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel, MMDistributedDataParallel
+from mmengine.optim import DefaultOptimWrapperConstructor, build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
@@ -488,6 +490,29 @@ def test_amp_is_left_alone_where_it_takes_a_cpu(monkeypatch):
     monkeypatch.setattr(amp_module, 'is_cuda_available', stock)
     assert compat.allow_amp_on_cpu() is None
     assert amp_module.is_cuda_available is stock
+
+
+def test_a_compiled_step_takes_groups_of_parameters():
+    model = torch.nn.Linear(2, 1)
+    optimizer = dict(type='SGD', lr=0.5)
+    grouped = dict(optimizer=optimizer, paramwise_cfg=dict(bias_lr_mult=0.0))
+    wrapper = build_optim_wrapper(model, ConfigDict(grouped))
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+
+    @torch.compile(backend='eager')  # as `compile=True` does, without generating code
+    def step(x):
+        wrapper.update_params(model(x).sum())
+
+    step(torch.tensor([[1.0, 2.0]]))
+    torch.testing.assert_close(model.weight, before[0] - torch.tensor([[0.5, 1.0]]))
+    torch.testing.assert_close(model.bias, before[1])
+
+
+def test_parameter_groups_are_left_alone_where_they_are_plain(monkeypatch):
+    stock = DefaultOptimWrapperConstructor.__call__
+    monkeypatch.setattr(compat, 'ConfigDict', types.SimpleNamespace)
+    assert compat.unwrap_parameter_groups() is None
+    assert DefaultOptimWrapperConstructor.__call__ is stock
 
 
 def build_head():

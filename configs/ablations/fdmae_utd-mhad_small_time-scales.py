@@ -3,20 +3,14 @@
 python tools/train.py configs/ablations/fdmae_utd-mhad_small_time-scales.py
 """
 
-_base_ = '../fdmae_utd-mhad_small.py'
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/datasets/utd_mhad_small.py',
+    '../_base_/models/fdmae_small_time_scales.py',
+    '../_base_/schedules/pretrain_small.py',
+]
 
-motion = dict(
-    type='WindowHead',
-    target=dict(type='MotionTarget', normalize=True),
-    loss=dict(type='MaskedReconstructionLoss'),
-    loss_weight=1 / 3,
-)
-model = dict(
-    heads=dict(
-        _delete_=True,
-        time=_base_.model.heads.time,
-        motion8=dict(window=8, **motion),
-        motion16=dict(window=16, **motion),
-        motion32=dict(window=32, **motion),
-    )
+model = dict(backbone=dict(num_joints=_base_.num_joints))
+train_dataloader = dict(
+    dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
 )
