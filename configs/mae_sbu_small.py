@@ -1,8 +1,6 @@
 """MAE baseline, SBU fold 1, a size that a CPU trains.
 
-    python tools/train.py configs/mae_sbu_small.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/mae_sbu_small.py
 """
 
 _base_ = [

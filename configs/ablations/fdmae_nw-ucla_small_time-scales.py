@@ -1,8 +1,6 @@
 """FDMAE with motion in time in place of its bands, at the same scales (ablation).
 
 python tools/train.py configs/ablations/fdmae_nw-ucla_small_time-scales.py
-
-Not run here yet: no result is claimed.
 """
 
 _base_ = [
