@@ -1,3 +1,4 @@
+from .streams import motion, skeleton_streams
 from .tokens import (
     Cells,
     cell_weight,
@@ -15,9 +16,11 @@ __all__ = [
     'cell_weight',
     'gather_tokens',
     'init_linear',
+    'motion',
     'patchify',
     'position_table',
     'present_sequences',
+    'skeleton_streams',
     'unpatchify',
     'visible_index',
 ]

@@ -1,5 +1,5 @@
-from .base import SkeletonTarget, motion
+from .base import SkeletonTarget
 from .frequency import DCTTarget
 from .time import JointTarget, MotionTarget
 
-__all__ = ['DCTTarget', 'JointTarget', 'MotionTarget', 'SkeletonTarget', 'motion']
+__all__ = ['DCTTarget', 'JointTarget', 'MotionTarget', 'SkeletonTarget']

@@ -3,10 +3,7 @@ from abc import ABCMeta, abstractmethod
 import torch
 from torch import Tensor, nn
 
-
-def motion(x: Tensor) -> Tensor:
-    """Frame differences, x_{t+1} - x_t, last frame 0: (N, T, V, C) -> same shape."""
-    return torch.cat([x[:, 1:] - x[:, :-1], torch.zeros_like(x[:, :1])], dim=1)
+from ..layers import motion
 
 
 class SkeletonTarget(nn.Module, metaclass=ABCMeta):
