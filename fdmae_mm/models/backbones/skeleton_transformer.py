@@ -120,7 +120,7 @@ class SkeletonTransformer(BaseModule):
             return []
         if layout is None:
             raise ValueError(
-                f"streams={self.streams} need to know the bones: set layout, for "
+                f'streams={self.streams} need to know the bones: set layout, for '
                 "example layout='nturgb+d'."
             )
         layout = get_layout(layout)
@@ -248,7 +248,7 @@ class SkeletonTransformer(BaseModule):
                 raise ValueError(
                     f'{prefix}{name} has shape {tuple(loaded.shape)} in the checkpoint '
                     f'and {tuple(value.shape)} in the config: set num_joints, '
-                    f'clip_len, t_patch_size, in_channels, streams and embed_dims of the '
-                    f'backbone to those of the pre-training config.'
+                    'clip_len, t_patch_size, in_channels, streams and embed_dims of '
+                    'the backbone to those of the pre-training config.'
                 )
         super()._load_from_state_dict(state_dict, prefix, *args)
