@@ -1,0 +1,15 @@
+"""Linear probe, SBU fold 1, on joints, bones and motion.
+
+    python tools/train.py configs/benchmarks/linear/linear_sbu_small_streams.py \
+        --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
+"""
+
+_base_ = './linear_sbu_small.py'
+
+model = dict(
+    backbone=dict(
+        streams=('joint', 'bone', 'joint_motion'),
+        layout=_base_.train_view[0].layout,
+        init_cfg=dict(checkpoint='work_dirs/fdmae_sbu_small_streams/epoch_15.pth'),
+    )
+)

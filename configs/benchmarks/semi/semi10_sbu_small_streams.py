@@ -1,0 +1,17 @@
+"""Fine-tuning with 10 % of the labels of each class, SBU fold 1,
+on joints, bones and motion.
+
+As many steps as fine-tuning with all labels.
+
+    python tools/train.py configs/benchmarks/semi/semi10_sbu_small_streams.py \
+        --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
+
+Another draw of labels: train_dataloader.dataset.dataset.draw_seed=1.
+"""
+
+_base_ = '../finetune/finetune_sbu_small_streams.py'
+
+protocol = 'semi10'
+train_dataloader = dict(
+    dataset=dict(times=450, dataset=dict(label_share=0.1, draw_seed=0))
+)

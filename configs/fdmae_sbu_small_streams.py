@@ -1,0 +1,18 @@
+"""FDMAE, SBU fold 1, in small, on joints, bones and motion.
+
+python tools/train.py configs/fdmae_sbu_small_streams.py
+"""
+
+_base_ = [
+    './_base_/default_runtime.py',
+    './_base_/datasets/sbu_small.py',
+    './_base_/models/fdmae_small_streams.py',
+    './_base_/schedules/pretrain_small.py',
+]
+
+model = dict(
+    backbone=dict(num_joints=_base_.num_joints, layout=_base_.train_view[0].layout)
+)
+train_dataloader = dict(
+    dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
+)
