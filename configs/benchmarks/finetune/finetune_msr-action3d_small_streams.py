@@ -1,6 +1,6 @@
 """Fine-tuning, MSR-Action3D cross-subject, on joints, bones and motion.
 
-    python tools/train.py configs/benchmarks/finetune/finetune_msr-action3d_small_streams.py \
+    fdmae train finetune_msr-action3d_small_streams \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

@@ -1,6 +1,6 @@
 """Fine-tuning, NW-UCLA cross-view, on joints, bones and motion.
 
-    python tools/train.py configs/benchmarks/finetune/finetune_nw-ucla_small_streams.py \
+    fdmae train finetune_nw-ucla_small_streams \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

@@ -1,6 +1,6 @@
 """Fine-tuning, SBU fold 1, on joints, bones and motion.
 
-    python tools/train.py configs/benchmarks/finetune/finetune_sbu_small_streams.py \
+    fdmae train finetune_sbu_small_streams \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

@@ -1,6 +1,6 @@
 """Fine-tuning, UTD-MHAD cross-subject, on joints, bones and motion.
 
-    python tools/train.py configs/benchmarks/finetune/finetune_utd-mhad_small_streams.py \
+    fdmae train finetune_utd-mhad_small_streams \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

@@ -1,6 +1,6 @@
 """Linear probe, MSR-Action3D cross-subject, on joints, bones and motion.
 
-    python tools/train.py configs/benchmarks/linear/linear_msr-action3d_small_streams.py \
+    fdmae train linear_msr-action3d_small_streams \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

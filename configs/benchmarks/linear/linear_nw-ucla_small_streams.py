@@ -1,6 +1,6 @@
 """Linear probe, NW-UCLA cross-view, on joints, bones and motion.
 
-    python tools/train.py configs/benchmarks/linear/linear_nw-ucla_small_streams.py \
+    fdmae train linear_nw-ucla_small_streams \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

@@ -1,6 +1,6 @@
 """Linear probe, SBU fold 1, on joints, bones and motion.
 
-    python tools/train.py configs/benchmarks/linear/linear_sbu_small_streams.py \
+    fdmae train linear_sbu_small_streams \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

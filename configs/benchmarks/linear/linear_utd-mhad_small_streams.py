@@ -1,6 +1,6 @@
 """Linear probe, UTD-MHAD cross-subject, on joints, bones and motion.
 
-    python tools/train.py configs/benchmarks/linear/linear_utd-mhad_small_streams.py \
+    fdmae train linear_utd-mhad_small_streams \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

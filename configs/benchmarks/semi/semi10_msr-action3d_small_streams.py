@@ -4,7 +4,7 @@ on joints, bones and motion.
 One or two of the 9 to 15 clips of a class, or 12.7 %; 202 steps an epoch, where
 fine-tuning with all labels takes 159.
 
-    python tools/train.py configs/benchmarks/semi/semi10_msr-action3d_small_streams.py \
+    fdmae train semi10_msr-action3d_small_streams \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 
 Another draw of labels: train_dataloader.dataset.dataset.draw_seed=1.

@@ -3,7 +3,7 @@ on joints, bones and motion.
 
 As many steps as fine-tuning with all labels.
 
-    python tools/train.py configs/benchmarks/semi/semi10_sbu_small_streams.py \
+    fdmae train semi10_sbu_small_streams \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 
 Another draw of labels: train_dataloader.dataset.dataset.draw_seed=1.

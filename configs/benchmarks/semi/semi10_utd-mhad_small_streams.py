@@ -4,7 +4,7 @@ on joints, bones and motion.
 Two of the 16 clips of a class, or 12.5 %; 202 steps an epoch, where fine-tuning with
 all labels takes 161.
 
-    python tools/train.py configs/benchmarks/semi/semi10_utd-mhad_small_streams.py \
+    fdmae train semi10_utd-mhad_small_streams \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 
 Another draw of labels: train_dataloader.dataset.dataset.draw_seed=1.
