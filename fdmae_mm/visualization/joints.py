@@ -19,8 +19,9 @@ from torch import Tensor
 
 from ..datasets.layouts import SkeletonLayout
 from ..models.heads import WindowHead, scale_bands
-from ..models.layers import motion, present_sequences
+from ..models.layers import present_sequences
 from ..models.recognizers import SkeletonMAE
+from ..models.targets import motion
 from .curves import fraction
 from .style import COLUMN, PAGE, draw_body, new_figure, styled
 

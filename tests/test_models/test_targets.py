@@ -3,7 +3,7 @@ import torch
 
 from fdmae_mm.models import DCTTarget, JointTarget, MotionTarget
 from fdmae_mm.models.heads import scale_bands
-from fdmae_mm.models.layers import motion
+from fdmae_mm.models.targets import motion
 
 
 def test_motion_is_the_difference_to_the_next_frame_and_ends_with_zero():

@@ -6,7 +6,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.registry import DefaultScope, init_default_scope
 
 from fdmae_mm.datasets.layouts import layout_from_joints
-from fdmae_mm.models.layers import motion
+from fdmae_mm.models.targets import motion
 from fdmae_mm.visualization import joint_errors, plot_joint_errors, time_heads
 
 JOINTS, FRAMES, PATCH = 3, 16, 2

@@ -1,5 +1,5 @@
-from .base import SkeletonTarget
+from .base import SkeletonTarget, motion
 from .frequency import DCTTarget
 from .time import JointTarget, MotionTarget
 
-__all__ = ['DCTTarget', 'JointTarget', 'MotionTarget', 'SkeletonTarget']
+__all__ = ['DCTTarget', 'JointTarget', 'MotionTarget', 'SkeletonTarget', 'motion']
