@@ -1,18 +1,16 @@
 """FDMAE, NW-UCLA cross-view, in small, on joints, bones and motion.
 
+Its bands are of the joints: those of motion are too close to what it is given.
+
 python tools/train.py configs/fdmae_nw-ucla_small_streams.py
 """
 
-_base_ = [
-    './_base_/default_runtime.py',
-    './_base_/datasets/nw_ucla_small.py',
-    './_base_/models/fdmae_small_streams.py',
-    './_base_/schedules/pretrain_small.py',
-]
+_base_ = './fdmae_nw-ucla_small.py'
 
 model = dict(
-    backbone=dict(num_joints=_base_.num_joints, layout=_base_.train_view[0].layout)
-)
-train_dataloader = dict(
-    dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
+    backbone=dict(
+        streams=('joint', 'bone', 'joint_motion'),
+        layout=_base_.train_view[0].layout,
+    ),
+    heads=dict(frequency=dict(signal='joint')),
 )

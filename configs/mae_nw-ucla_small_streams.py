@@ -3,16 +3,11 @@
 python tools/train.py configs/mae_nw-ucla_small_streams.py
 """
 
-_base_ = [
-    './_base_/default_runtime.py',
-    './_base_/datasets/nw_ucla_small.py',
-    './_base_/models/mae_small_streams.py',
-    './_base_/schedules/pretrain_small.py',
-]
+_base_ = './mae_nw-ucla_small.py'
 
 model = dict(
-    backbone=dict(num_joints=_base_.num_joints, layout=_base_.train_view[0].layout)
-)
-train_dataloader = dict(
-    dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
+    backbone=dict(
+        streams=('joint', 'bone', 'joint_motion'),
+        layout=_base_.train_view[0].layout,
+    )
 )
