@@ -35,7 +35,9 @@ def test_patchify_names_a_window_that_does_not_divide():
 
 def test_streams_of_two_joints():
     x = torch.tensor([[[[1.0], [4.0]], [[2.0], [7.0]]]])  # joint 1 hangs on joint 0
-    streams = skeleton_streams(x, ('bone', 'joint', 'joint_motion'), [0, 0])
+    streams = skeleton_streams(
+        x, ('bone', 'joint', 'joint_motion'), torch.tensor([0, 0])
+    )
     # The first motion; the last is zero.
     assert streams[0, 0].tolist() == [[0, 1, 1], [3, 4, 3]]
     assert streams[0, 1].tolist() == [[0, 2, 0], [5, 7, 0]]
@@ -52,7 +54,9 @@ def test_streams_are_those_of_the_transform(layout):
         for stream in STREAMS
     ]
     streams = skeleton_streams(
-        torch.from_numpy(keypoint), STREAMS, bone_parents(get_layout(layout)).tolist()
+        torch.from_numpy(keypoint),
+        STREAMS,
+        torch.from_numpy(bone_parents(get_layout(layout))),
     )
     assert torch.equal(streams, torch.from_numpy(np.concatenate(expected, axis=-1)))
 

@@ -86,7 +86,10 @@ class SkeletonTransformer(BaseModule):
                 f'frozen_stages={frozen_stages} must lie between -1 and depth={depth}.'
             )
         self.streams = tuple(streams)
-        self.parents = self._parents(layout, num_joints)
+        # A buffer, so that a step on a GPU copies no indices there.
+        self.register_buffer(
+            'parents', self._parents(layout, num_joints), persistent=False
+        )
         self.embed_dims = embed_dims
         self.in_channels = in_channels
         self.num_joints = num_joints
@@ -112,12 +115,12 @@ class SkeletonTransformer(BaseModule):
 
     def _parents(
         self, layout: str | Mapping | SkeletonLayout | None, num_joints: int
-    ) -> list[int]:
-        """Parents of the joints, for the streams that need them."""
+    ) -> Tensor | None:
+        """Parents of the joints (V,), where a stream needs them."""
         if not self.streams or not set(self.streams) <= set(STREAMS):
             raise ValueError(f'streams={self.streams} must be some of {STREAMS}.')
         if not any(stream.startswith('bone') for stream in self.streams):
-            return []
+            return None
         if layout is None:
             raise ValueError(
                 f'streams={self.streams} need to know the bones: set layout, for '
@@ -129,7 +132,7 @@ class SkeletonTransformer(BaseModule):
                 f'layout {layout.name!r} has {layout.num_joints} joints, the backbone '
                 f'num_joints={num_joints}: both must be those of the data.'
             )
-        return bone_parents(layout).tolist()
+        return torch.from_numpy(bone_parents(layout))
 
     def present(self, x: Tensor) -> Tensor:
         """Which sequences are encoded: (N, T, V, C) -> bool (N,)."""

@@ -12,20 +12,20 @@ def motion(x: Tensor) -> Tensor:
 
 
 def skeleton_streams(
-    x: Tensor, streams: Sequence[str], parents: Sequence[int]
+    x: Tensor, streams: Sequence[str], parents: Tensor | None = None
 ) -> Tensor:
     """Streams of a clip side by side.
 
     What :class:`SkeletonStream` makes of a clip, for an encoder that is given several
     at once. A bone or a motion is zero where an end of it was not measured, that is,
-    all its coordinates are exact zeros.
+    all its coordinates are exact zeros. A score among the C is taken for a coordinate.
 
     Args:
         x (Tensor): Coordinates of the joints, shape (N, T, V, C).
         streams (Sequence[str]): Names in
             :data:`fdmae_mm.datasets.layouts.STREAMS`.
-        parents (Sequence[int]): Parent of each joint, V of them; a joint without one
-            is its own.
+        parents (Tensor, optional): For bones, the parent of each joint, long, shape
+            (V,), as :func:`fdmae_mm.datasets.layouts.bone_parents` gives them.
 
     Returns:
         Tensor: Shape (N, T, V, S * C), stream after stream.
