@@ -105,9 +105,8 @@ def to_mamp(weights: Mapping[str, Tensor], in_channels: int = 3) -> Conversion:
     Args:
         weights (Mapping[str, Tensor]): State dict of one of the models that
             :func:`from_mamp` gives weights for.
-        in_channels (int): C, times the streams of the encoder. Weights with a
-            classification head do not tell how their p * C inputs a token are to be
-            divided; others are not asked.
+        in_channels (int): C. Weights with a classification head do not tell how their
+            p * C inputs a token are to be divided; others are not asked.
 
     Returns:
         Conversion: Weights by MAMP's names.

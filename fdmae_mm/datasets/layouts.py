@@ -12,10 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from mmaction.datasets.transforms import JointToBone
 from mmengine.logging import print_log
 
-STREAMS = ('joint', 'bone', 'joint_motion', 'bone_motion')
 PARTS = ('torso', 'left_arm', 'right_arm', 'left_leg', 'right_leg')
 
 # fmt: off
@@ -652,24 +650,3 @@ def _make_joint(
             kind = 'nearest:' if weights.max() == 1 else 'interpolated from'
             return kind, weights
     return None
-
-
-def bone_parents(layout: SkeletonLayout) -> np.ndarray:
-    """The joint at the other end of each joint's bone.
-
-    For ``'nturgb+d'``, ``'coco'`` and ``'openpose'`` those of the stock JointToBone, so
-    that stock checkpoints fit; they are not quite the edges of its Graph (a hip of coco
-    hangs on the nose, not on the shoulder). For any other layout they are the edges.
-
-    Returns:
-        np.ndarray: Joint indices (V,). A joint without a parent is its own: its bone is
-        zero.
-    """
-    bones = layout.edges
-    for name in ('nturgb+d', 'coco', 'openpose'):
-        if layout == LAYOUTS[name]:
-            bones = JointToBone(dataset=name).pairs
-    parents = np.arange(layout.num_joints)
-    for child, parent in bones:
-        parents[child] = parent
-    return parents

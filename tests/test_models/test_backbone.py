@@ -137,54 +137,6 @@ def test_frozen_stages_must_exist():
         build(frozen_stages=3)
 
 
-STREAMS = ('joint', 'bone', 'joint_motion')
-
-
-def test_streams_stand_beside_the_joints_in_each_token():
-    model = build(num_joints=20, streams=STREAMS, layout='kinect_v1')
-    x = torch.randn(2, 1, 8, 20, 3)
-    assert model.patch_embed.in_features == 4 * 9
-    assert model(x).shape == (2, 1, 16, 2, 20)
-    with torch.no_grad():  # an embedding that reads joints alone
-        model.patch_embed.weight.unflatten(1, (4, 9))[..., 3:] = 0
-    joints = build(num_joints=20)
-    weights = model.state_dict()
-    weight = weights['patch_embed.weight'].unflatten(1, (4, 9))[..., :3]
-    joints.load_state_dict({**weights, 'patch_embed.weight': weight.flatten(1)})
-    assert torch.allclose(model(x), joints(x), atol=1e-6)
-
-
-def test_masked_tokens_but_the_other_ends_of_bones_are_not_seen():
-    layout = dict(name='two bones', joints=list('abcde'), edges=[(1, 0), (3, 2)])
-    model = build(streams=('joint', 'bone'), layout=layout)
-    x = torch.randn(1, 8, 5, 3)
-    mask = torch.zeros(1, 10, dtype=torch.bool)
-    mask[0, [0, 3]] = True  # joints a and d of frames 0..3
-    tokens = model.forward_tokens(x, mask)
-    changed = x.clone()
-    changed[0, :4, 3] = 9.0  # nobody's parent
-    assert torch.equal(tokens, model.forward_tokens(changed, mask))
-    changed[0, :4, 0] = 9.0  # the parent of b
-    assert not torch.allclose(tokens, model.forward_tokens(changed, mask))
-
-
-@pytest.mark.parametrize(
-    'settings, message',
-    [
-        (dict(streams=()), r'streams=\(\) must be some of'),
-        (dict(streams=('bones',)), r"streams=\('bones',\) must be some of"),
-        (dict(streams=('joint', 'bone')), 'set layout'),
-        (
-            dict(streams=('bone',), layout='coco'),
-            "layout 'coco' has 17 joints, the backbone num_joints=5",
-        ),
-    ],
-)
-def test_streams_that_cannot_be_made_are_named(settings, message):
-    with pytest.raises(ValueError, match=message):
-        build(**settings)
-
-
 def test_weights_of_another_shape_are_refused(tmp_path):
     class Wrapper(BaseModule):
         def __init__(self):

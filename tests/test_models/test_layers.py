@@ -1,16 +1,12 @@
-import numpy as np
 import pytest
 import torch
 
-from fdmae_mm.datasets.layouts import STREAMS, bone_parents, get_layout
-from fdmae_mm.datasets.transforms import SkeletonStream
 from fdmae_mm.models.layers import (
     TransformerBlock,
     cell_weight,
     gather_tokens,
     patchify,
     present_sequences,
-    skeleton_streams,
     unpatchify,
     visible_index,
 )
@@ -31,34 +27,6 @@ def test_unpatchify_inverts_patchify(shape, window):
 def test_patchify_names_a_window_that_does_not_divide():
     with pytest.raises(ValueError, match='window=3 must divide the 4 frames'):
         patchify(torch.zeros(1, 4, 1, 3), 3)
-
-
-def test_streams_of_two_joints():
-    x = torch.tensor([[[[1.0], [4.0]], [[2.0], [7.0]]]])  # joint 1 hangs on joint 0
-    streams = skeleton_streams(
-        x, ('bone', 'joint', 'joint_motion'), torch.tensor([0, 0])
-    )
-    # The first motion; the last is zero.
-    assert streams[0, 0].tolist() == [[0, 1, 1], [3, 4, 3]]
-    assert streams[0, 1].tolist() == [[0, 2, 0], [5, 7, 0]]
-
-
-@pytest.mark.parametrize('layout', ['kinect_v1', 'nturgb+d', 'coco'])
-def test_streams_are_those_of_the_transform(layout):
-    joints = get_layout(layout).num_joints
-    keypoint = np.random.default_rng(0).normal(size=(2, 6, joints, 3)).astype('f')
-    keypoint[0, 2:4, 1] = 0  # not measured
-    keypoint[1, 5] = 0
-    expected = [
-        SkeletonStream(layout, stream)(dict(keypoint=keypoint.copy()))['keypoint']
-        for stream in STREAMS
-    ]
-    streams = skeleton_streams(
-        torch.from_numpy(keypoint),
-        STREAMS,
-        torch.from_numpy(bone_parents(get_layout(layout))),
-    )
-    assert torch.equal(streams, torch.from_numpy(np.concatenate(expected, axis=-1)))
 
 
 def test_visible_tokens_are_gathered_in_order():

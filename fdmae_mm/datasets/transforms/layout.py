@@ -10,18 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from mmaction.datasets.transforms import JointToBone
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from fdmae_mm.datasets.layouts import (
-    STREAMS,
-    SkeletonLayout,
-    bone_parents,
-    get_layout,
-    map_layout,
-)
+from fdmae_mm.datasets.layouts import LAYOUTS, SkeletonLayout, get_layout, map_layout
 
 from .augment import _read_keypoint, _seen
+
+STREAMS = ('joint', 'bone', 'joint_motion', 'bone_motion')
 
 
 def _read_clip(
@@ -72,7 +69,10 @@ class SkeletonStream(BaseTransform):
     the last frame of each clip. A score is the mean of the scores of both ends. A
     bone or a motion is zero, and so is its score, where an end was not measured.
 
-    Which joint is whose parent: :func:`fdmae_mm.datasets.layouts.bone_parents`.
+    For ``'nturgb+d'``, ``'coco'`` and ``'openpose'`` the parents are those of the stock
+    JointToBone, so that stock checkpoints fit; they are not quite the edges of its
+    Graph (a hip of coco hangs on the nose, not on the shoulder). For any other layout
+    they are the edges.
 
     Scores stay in ``keypoint_score``, from where FormatGCNInput appends them. Stands
     after what needs joints (alignment, mirror image, change of layout). Motion is that
@@ -107,7 +107,14 @@ class SkeletonStream(BaseTransform):
             raise ValueError(f'stream={stream!r} must be one of {STREAMS}.')
         self.layout = get_layout(layout)
         self.stream = stream
-        self.parents = bone_parents(self.layout)
+        bones = self.layout.edges
+        for name in ('nturgb+d', 'coco', 'openpose'):
+            if self.layout == LAYOUTS[name]:
+                bones = JointToBone(dataset=name).pairs
+        # A joint without a parent is its own: the bone is zero, the score its score.
+        self.parents = np.arange(self.layout.num_joints)
+        for child, parent in bones:
+            self.parents[child] = parent
 
     def transform(self, results: dict) -> dict:
         """Replaces ``results['keypoint']``, (M, T, V, C), by the stream."""

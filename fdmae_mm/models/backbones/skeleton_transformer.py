@@ -1,11 +1,7 @@
-from collections.abc import Mapping, Sequence
-
 import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
-
-from fdmae_mm.datasets.layouts import STREAMS, SkeletonLayout, bone_parents, get_layout
 
 from ..layers import (
     TransformerBlock,
@@ -14,7 +10,6 @@ from ..layers import (
     patchify,
     position_table,
     present_sequences,
-    skeleton_streams,
     visible_index,
 )
 
@@ -44,18 +39,11 @@ class SkeletonTransformer(BaseModule):
         frozen_stages (int): Stages that get no gradient and stay in eval mode: -1
             none, 0 the embedding, k the embedding and the first k blocks;
             ``depth`` freezes everything, the last norm too.
-        streams (Sequence[str]): What a token tells of its joint: its coordinates,
-            ``'joint'``, and beside them any of ``'bone'``, ``'joint_motion'`` and
-            ``'bone_motion'``, see :func:`skeleton_streams`. Clips and targets stay
-            joints. A bone tells where its other end is, so with bones a visible token
-            shows its parent's joint, masked or not, and with motion the next frame.
-        layout (str | dict, optional): The skeleton layout, for bones.
         init_cfg (dict, optional): A ``Pretrained`` initialisation.
 
     Raises:
-        ValueError: If ``t_patch_size`` does not divide ``clip_len``,
-            ``frozen_stages`` is not in [-1, depth], ``streams`` are unknown or none,
-            or bones have no layout, or one of other than ``num_joints`` joints.
+        ValueError: If ``t_patch_size`` does not divide ``clip_len``, or
+            ``frozen_stages`` is not in [-1, depth].
     """
 
     def __init__(
@@ -71,8 +59,6 @@ class SkeletonTransformer(BaseModule):
         drop_path_rate: float = 0.0,
         encode_absent: bool = False,
         frozen_stages: int = -1,
-        streams: Sequence[str] = ('joint',),
-        layout: str | Mapping | SkeletonLayout | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -85,11 +71,6 @@ class SkeletonTransformer(BaseModule):
             raise ValueError(
                 f'frozen_stages={frozen_stages} must lie between -1 and depth={depth}.'
             )
-        self.streams = tuple(streams)
-        # A buffer, so that a step on a GPU copies no indices there.
-        self.register_buffer(
-            'parents', self._parents(layout, num_joints), persistent=False
-        )
         self.embed_dims = embed_dims
         self.in_channels = in_channels
         self.num_joints = num_joints
@@ -105,34 +86,11 @@ class SkeletonTransformer(BaseModule):
         self.norm = nn.LayerNorm(embed_dims)
         self.apply(init_linear)
         # Like MAMP's convolution, the embedding keeps PyTorch's default start.
-        self.patch_embed = nn.Linear(
-            t_patch_size * in_channels * len(self.streams), embed_dims
-        )
+        self.patch_embed = nn.Linear(t_patch_size * in_channels, embed_dims)
         self.temporal_table = position_table(1, clip_len // t_patch_size, 1, embed_dims)
         self.joint_table = position_table(1, 1, num_joints, embed_dims)
 
         self._freeze()
-
-    def _parents(
-        self, layout: str | Mapping | SkeletonLayout | None, num_joints: int
-    ) -> Tensor | None:
-        """Parents of the joints (V,), where a stream needs them."""
-        if not self.streams or not set(self.streams) <= set(STREAMS):
-            raise ValueError(f'streams={self.streams} must be some of {STREAMS}.')
-        if not any(stream.startswith('bone') for stream in self.streams):
-            return None
-        if layout is None:
-            raise ValueError(
-                f'streams={self.streams} need to know the bones: set layout, for '
-                "example layout='nturgb+d'."
-            )
-        layout = get_layout(layout)
-        if layout.num_joints != num_joints:
-            raise ValueError(
-                f'layout {layout.name!r} has {layout.num_joints} joints, the backbone '
-                f'num_joints={num_joints}: both must be those of the data.'
-            )
-        return torch.from_numpy(bone_parents(layout))
 
     def present(self, x: Tensor) -> Tensor:
         """Which sequences are encoded: (N, T, V, C) -> bool (N,)."""
@@ -179,8 +137,7 @@ class SkeletonTransformer(BaseModule):
             Tensor: Shape (N, L_visible, D), in ascending order of position.
         """
         self._check_input(x)
-        x = skeleton_streams(x, self.streams, self.parents)  # (N, T, V, S * C)
-        x = patchify(x, self.t_patch_size).flatten(1, 2)  # (N, L, p * S * C)
+        x = patchify(x, self.t_patch_size).flatten(1, 2)  # (N, L, p * C)
         position = (self.temporal_table + self.joint_table).flatten(1, 2)  # (1, L, D)
         if mask is None:
             x = self.patch_embed(x) + position
@@ -251,7 +208,7 @@ class SkeletonTransformer(BaseModule):
                 raise ValueError(
                     f'{prefix}{name} has shape {tuple(loaded.shape)} in the checkpoint '
                     f'and {tuple(value.shape)} in the config: set num_joints, '
-                    'clip_len, t_patch_size, in_channels, streams and embed_dims of '
-                    'the backbone to those of the pre-training config.'
+                    f'clip_len, t_patch_size, in_channels and embed_dims of the '
+                    f'backbone to those of the pre-training config.'
                 )
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -1,4 +1,3 @@
-from .streams import motion, skeleton_streams
 from .tokens import (
     Cells,
     cell_weight,
@@ -16,11 +15,9 @@ __all__ = [
     'cell_weight',
     'gather_tokens',
     'init_linear',
-    'motion',
     'patchify',
     'position_table',
     'present_sequences',
-    'skeleton_streams',
     'unpatchify',
     'visible_index',
 ]

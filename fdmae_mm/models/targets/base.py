@@ -3,7 +3,10 @@ from abc import ABCMeta, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from ..layers import motion
+
+def motion(x: Tensor) -> Tensor:
+    """Frame differences, x_{t+1} - x_t, last frame 0: (N, T, V, C) -> same shape."""
+    return torch.cat([x[:, 1:] - x[:, :-1], torch.zeros_like(x[:, :1])], dim=1)
 
 
 class SkeletonTarget(nn.Module, metaclass=ABCMeta):
