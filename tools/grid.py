@@ -21,6 +21,7 @@ writes the tables.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import itertools
 import os
 import queue
@@ -30,7 +31,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
@@ -110,7 +111,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the grid.
 
     Returns:
-        Exit status: 0, or 1 where a run has failed.
+        Exit status: 0, or 1 where a chain was not run to its end.
     """
     args = parse_args(argv)
     chains = [
@@ -145,7 +146,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if devices:
             environment['CUDA_VISIBLE_DEVICES'] = str(slot % devices)
         slots.put(environment)
-    failed, processes = [], Processes()
+    problems, processes = [], Processes()
     before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with ThreadPoolExecutor(jobs) as pool:
         try:
@@ -154,8 +155,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 for chain in chains
             }
             for done, future in enumerate(as_completed(pending), 1):
-                if (log := future.result()) is not None:
-                    failed.append(log)
+                if (problem := future.result()) is not None:
+                    problems.append(problem)
                 print(f'[{done}/{len(chains)}] {pending[future].name}', flush=True)
         except BaseException:
             processes.stop()
@@ -163,9 +164,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         finally:
             signal.signal(signal.SIGTERM, before)
-    for log in failed:
-        print(f'failed, see {log}', file=sys.stderr)
-    return int(bool(failed))
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return int(bool(problems))
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -242,46 +243,60 @@ def run_chain(
     args: argparse.Namespace,
     slots: queue.SimpleQueue,
     processes: Processes,
-) -> Path | None:
-    """Runs what is left of a chain; returns the log of the run that failed."""
+) -> str | None:
+    """Runs what is left of a chain; returns what kept it from its end."""
     environment = slots.get()
+    folder = args.work_dir / chain.name
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        for name, command in commands(chain, args):
-            record = args.work_dir / chain.name / name / 'record.json'
-            log = record.with_name('log.txt')
-            if name == 'pretrain' and log.exists():
-                with log.open() as file:
-                    before = options_of(shlex.split(file.readline()))
-                if before != options_of(command):
-                    print(
-                        f'error: {log.parent} was trained with {before}, not with '
-                        f'{options_of(command)}: take another --work-dir',
-                        file=sys.stderr,
-                    )
-                    return log
-            if not record.exists():
-                log.parent.mkdir(parents=True, exist_ok=True)
-                start = time.monotonic()
-                with log.open('a') as file:
-                    print(shlex.join(command), file=file, flush=True)
-                    status = processes.run(
-                        [sys.executable, *command],
-                        stdout=file,
-                        stderr=subprocess.STDOUT,
-                        env={**os.environ, **environment},
-                    )
-                if status or not record.exists():
-                    return log
-                print(
-                    f'{chain.name} {name}: {read_record(record)["metrics"]} '
-                    f'({time.monotonic() - start:.0f} s)',
-                    flush=True,
+        with (folder / 'lock').open('w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return (
+                    f'error: {folder} is in use, by another grid or by a run that one '
+                    'left behind: give the same command again when that has ended'
                 )
-            write_record(
-                read_record(record), args.records / f'{chain.name}_{name}.json'
+            run = partial(
+                processes.run,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                pass_fds=[lock.fileno()],  # a run that outlives its grid keeps it
             )
+            return run_steps(chain, args, run)
     finally:
         slots.put(environment)
+
+
+def run_steps(
+    chain: Chain, args: argparse.Namespace, run: Callable[..., int]
+) -> str | None:
+    """Runs what has no record yet, in order, and gathers the records."""
+    for name, command in commands(chain, args):
+        record = args.work_dir / chain.name / name / 'record.json'
+        log = record.with_name('log.txt')
+        if name == 'pretrain' and log.exists():
+            with log.open() as file:
+                before = options_of(shlex.split(file.readline()))
+            if before != options_of(command):
+                return (
+                    f'error: {log.parent} was trained with {before}, not with '
+                    f'{options_of(command)}: take another --work-dir'
+                )
+        if not record.exists():
+            log.parent.mkdir(exist_ok=True)
+            start = time.monotonic()
+            with log.open('a') as file:
+                print(shlex.join(command), file=file, flush=True)
+                status = run([sys.executable, *command], stdout=file)
+            if status or not record.exists():
+                return f'failed, see {log}'
+            print(
+                f'{chain.name} {name}: {read_record(record)["metrics"]} '
+                f'({time.monotonic() - start:.0f} s)',
+                flush=True,
+            )
+        write_record(read_record(record), args.records / f'{chain.name}_{name}.json')
     return None
 
 

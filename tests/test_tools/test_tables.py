@@ -432,6 +432,34 @@ def test_a_stopped_grid_stops_its_runs(tmp_path, number):
     assert not (tmp_path / 'pid1').exists()
 
 
+def test_a_grid_keeps_off_a_chain_that_another_runs(tmp_path):
+    (tmp_path / 'sleeping.py').write_text(SLEEPING)
+    line = [
+        sys.executable,
+        *f'sleeping.py {ROOT / "tools" / "grid.py"} --methods fdmae --datasets '
+        'synthetic --protocols --jobs 1 --records .'.split(),
+    ]
+    first = subprocess.Popen(line, cwd=tmp_path)
+    started = tmp_path / 'pid0'
+    while not started.exists():
+        assert first.poll() is None
+        time.sleep(0.1)
+    run = int(started.read_text())
+    started.unlink()
+    try:
+        for left_behind in False, True:
+            if left_behind:
+                first.kill()
+                first.wait()
+            second = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+            assert second.returncode == 1
+            assert 'work_dirs/grid/fdmae_synthetic_s0 is in use' in second.stderr
+            assert not started.exists()
+    finally:
+        first.kill()
+        os.kill(run, signal.SIGKILL)
+
+
 def test_an_ablation_has_a_folder_and_records_of_its_own(grid, tmp_path, capsys):
     assert grid('--ablations', 'no-ema') == 1
     missing = tmp_path / 'configs' / 'ablations' / 'fdmae_tiny_no-ema.py'
