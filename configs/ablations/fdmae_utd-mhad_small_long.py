@@ -1,4 +1,4 @@
-"""FDMAE trained four times as long: 60 epochs of ten passes (ablation).
+"""FDMAE trained four times as long, for 60 epochs (ablation).
 
 python tools/train.py configs/ablations/fdmae_utd-mhad_small_long.py
 """

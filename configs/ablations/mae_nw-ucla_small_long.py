@@ -1,4 +1,4 @@
-"""MAE trained four times as long: 60 epochs of ten passes (ablation).
+"""MAE trained four times as long, for 60 epochs (ablation).
 
 python tools/train.py configs/ablations/mae_nw-ucla_small_long.py
 """
