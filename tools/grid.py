@@ -247,8 +247,8 @@ def run_chain(
     """Runs what is left of a chain; returns what kept it from its end."""
     environment = slots.get()
     folder = args.work_dir / chain.name
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with (folder / 'lock').open('w') as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
