@@ -413,37 +413,34 @@ sys.exit(tool['main']())
 """
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_grid_stops_its_runs(tmp_path, number):
-    (tmp_path / 'sleeping.py').write_text(SLEEPING)
+def start_sleeping_grid(folder, *seeds):
+    """Start a grid whose runs sleep, and wait until the first of them does."""
+    (folder / 'sleeping.py').write_text(SLEEPING)
     line = (
         f'sleeping.py {ROOT / "tools" / "grid.py"} --methods fdmae --datasets '
-        'synthetic --protocols --seeds 0 1 --jobs 1 --records .'
+        'synthetic --protocols --jobs 1 --records . --seeds'
     )
-    grid = subprocess.Popen([sys.executable, *line.split()], cwd=tmp_path)
-    started = tmp_path / 'pid0'
-    while not started.exists():
+    command = [sys.executable, *line.split(), *seeds]
+    grid = subprocess.Popen(command, cwd=folder)
+    while not (folder / 'pid0').exists():
         assert grid.poll() is None
         time.sleep(0.1)
+    return command, grid
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_grid_stops_its_runs(tmp_path, number):
+    _, grid = start_sleeping_grid(tmp_path, '0', '1')
     grid.send_signal(number)
     assert grid.wait(timeout=60) != 0
     with pytest.raises(ProcessLookupError):
-        os.kill(int(started.read_text()), 0)
+        os.kill(int((tmp_path / 'pid0').read_text()), 0)
     assert not (tmp_path / 'pid1').exists()
 
 
 def test_a_grid_keeps_off_a_chain_that_another_runs(tmp_path):
-    (tmp_path / 'sleeping.py').write_text(SLEEPING)
-    line = [
-        sys.executable,
-        *f'sleeping.py {ROOT / "tools" / "grid.py"} --methods fdmae --datasets '
-        'synthetic --protocols --jobs 1 --records .'.split(),
-    ]
-    first = subprocess.Popen(line, cwd=tmp_path)
+    command, first = start_sleeping_grid(tmp_path, '0')
     started = tmp_path / 'pid0'
-    while not started.exists():
-        assert first.poll() is None
-        time.sleep(0.1)
     run = int(started.read_text())
     started.unlink()
     try:
@@ -451,7 +448,9 @@ def test_a_grid_keeps_off_a_chain_that_another_runs(tmp_path):
             if left_behind:
                 first.kill()
                 first.wait()
-            second = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True)
+            second = subprocess.run(
+                command, cwd=tmp_path, capture_output=True, text=True
+            )
             assert second.returncode == 1
             assert 'work_dirs/grid/fdmae_synthetic_s0 is in use' in second.stderr
             assert not started.exists()
