@@ -147,7 +147,7 @@ def test_mamp_ntu60_follows_the_published_recipe():
         (0.9, 0.95),
         0.05,
     )
-    assert cfg.param_scheduler[1].eta_min == 5e-4
+    assert optimizer.lr * cfg.param_scheduler[1].eta_min_ratio == 5e-4
     assert cfg.train_cfg.max_epochs == 400
     assert cfg.auto_scale_lr.base_batch_size == 4 * cfg.train_dataloader.batch_size
 
@@ -178,7 +178,8 @@ def test_finetune_ntu60_follows_the_published_recipe():
     assert cfg.optim_wrapper.paramwise_cfg.layer_decay_rate == 0.8
     assert cfg.model.backbone.drop_path_rate == 0.3
     warmup, cosine = cfg.param_scheduler
-    assert (warmup.end, cosine.end, cosine.eta_min) == (5, 100, 1e-5)
+    assert (warmup.end, cosine.end) == (5, 100)
+    assert optimizer.lr * cosine.eta_min_ratio == pytest.approx(1e-5)
     # 24 a process, on two GPUs.
     assert cfg.train_dataloader.batch_size == 24
     assert cfg.auto_scale_lr.base_batch_size == 48
@@ -198,6 +199,14 @@ def test_rates_are_those_of_the_batch_of_the_command(name):
     cfg = Config.fromfile(CONFIGS / name)
     clips = processes_of(name) * cfg.train_dataloader.batch_size
     assert clips == cfg.auto_scale_lr.base_batch_size
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_rates_end_in_proportion_to_where_they_begin(name):
+    # --auto-scale-lr and layer decay change where they begin: under an absolute end a
+    # small rate would rise.
+    for scheduler in Config.fromfile(CONFIGS / name).get('param_scheduler', []):
+        assert 'eta_min' not in scheduler
 
 
 # Clips of each class of the training splits; of large sets, the mean.

@@ -9,6 +9,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', interval=5, max_keep_ckpts=3),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     epoch_seed=dict(type='EpochSeedHook'),
+    sync_buffers=dict(type='SyncBuffersHook'),
     non_finite_loss=dict(type='NonFiniteLossHook'),
     loaded_weights=dict(type='LoadedWeightsHook'),
     result_record=dict(type='ResultRecordHook'),

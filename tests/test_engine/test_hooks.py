@@ -4,8 +4,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
+from torch.utils.data import DataLoader
 
 from fdmae_mm.engine import (
     EMATeacherHook,
@@ -162,6 +165,18 @@ def test_untrained_weights_are_not_tested():
     hook.before_val(runner)  # trained by now
 
 
+def test_a_head_of_another_shape_is_not_tested():
+    # MMEngine would leave it out with a warning.
+    model, other = torch.nn.Linear(1, 3), torch.nn.Linear(1, 2)
+    runner = SimpleNamespace(model=model, _load_from='other.pth')
+    hook = LoadedWeightsHook()
+    hook.after_load_checkpoint(runner, dict(state_dict=other.state_dict()))
+    with pytest.raises(
+        ValueError, match=r'no weights for weight, bias \(2 in all\), or has them in an'
+    ):
+        hook.before_test(runner)
+
+
 def test_complete_weights_are_tested():
     model = torch.nn.Linear(1, 1)
     runner = SimpleNamespace(model=model, _load_from='x.pth')
@@ -184,18 +199,58 @@ class Encoder(torch.nn.Module):
         return inputs.flatten(0, 1).view(-1, 1, 2, 1, 1), {}
 
 
-def test_the_bank_holds_every_clip_with_its_label():
-    samples = [ActionDataSample().set_gt_label(i) for i in (2, 1)]
-    inputs = [
-        torch.tensor([[1.0, 0.0], [0.0, 2.0]]),
-        torch.tensor([[-3.0, 0.0], [0.0, -1.0]]),
-    ]
-    hook = FeatureBankHook([dict(inputs=inputs, data_samples=samples)])
+LABELLED = [
+    dict(
+        inputs=torch.tensor(clips), data_samples=ActionDataSample().set_gt_label(label)
+    )
+    for clips, label in (
+        ([[1.0, 0.0], [0.0, 2.0]], 2),
+        ([[-3.0, 0.0], [0.0, -1.0]], 1),
+        ([[3.0, 4.0], [4.0, 3.0]], 0),
+    )
+]
+
+
+def bank_of(sampler):
+    loader = DataLoader(LABELLED, 2, sampler=sampler, collate_fn=pseudo_collate)
     model = Encoder()
+    hook = FeatureBankHook(loader)
     hook.before_test(SimpleNamespace(model=model, logger=logging.getLogger()))
-    head = model.cls_head
-    assert head.bank.tolist() == [[1, 0], [0, 1], [-1, 0], [0, -1]]
-    assert head.bank_labels.tolist() == [2, 2, 1, 1]
+    return model.cls_head
+
+
+def test_the_bank_holds_every_clip_with_its_label():
+    head = bank_of([0, 1, 2])
+    expected = [[1, 0], [0, 1], [-1, 0], [0, -1], [0.6, 0.8], [0.8, 0.6]]
+    torch.testing.assert_close(head.bank, torch.tensor(expected))
+    assert head.bank_labels.tolist() == [2, 2, 1, 1, 0, 0]
+
+
+def test_the_bank_of_two_ranks_is_that_of_one(monkeypatch):
+    one, second = bank_of([0, 1, 2]), []
+    gather = 'fdmae_mm.engine.hooks.feature_bank_hook.all_gather'
+    # The sampler repeats the first sample, so that both ranks have two.
+    monkeypatch.setattr(gather, lambda share: second.append(share) or [share, share])
+    bank_of([1, 0])
+    monkeypatch.setattr(gather, lambda share: [share, second.pop(0)])
+    head = bank_of([0, 2])
+    assert torch.equal(head.bank, one.bank)
+    assert torch.equal(head.bank_labels, one.bank_labels)
+
+
+def test_a_run_resumed_at_its_end_is_evaluated(monkeypatch):
+    # Its last checkpoint stands before the evaluation that the first run did not end.
+    written = []
+    monkeypatch.setattr(
+        ResultRecordHook,
+        '_write',
+        lambda self, name, runner, *rest: written.append(rest),
+    )
+    hook = ResultRecordHook()
+    loop = SimpleNamespace(run=lambda: hook.after_val_epoch(None, {'acc/top1': 0.5}))
+    runner = SimpleNamespace(cfg=Config(dict(model={})), epoch=2, val_loop=loop)
+    hook.after_train(runner)
+    assert written == [({'top1': 50.0}, None, 2)]
 
 
 def test_wall_time_counts_over_a_resumed_run(monkeypatch):

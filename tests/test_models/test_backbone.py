@@ -150,13 +150,25 @@ def test_weights_of_another_shape_are_refused(tmp_path):
         model.init_weights()
 
 
-def test_weights_of_more_blocks_are_refused():
+def test_weights_of_another_depth_are_refused():
     deep, shallow = build(depth=3), build(depth=2)
     with pytest.raises(ValueError, match=r'3 in the checkpoint and 2 .*set depth=3'):
         shallow.load_state_dict(deep.state_dict(), strict=False)
+    with pytest.raises(ValueError, match=r'2 in the checkpoint and 3 .*set depth=2'):
+        deep.load_state_dict(shallow.state_dict(), strict=False)
     model = torch.nn.ModuleDict(dict(backbone=shallow))
     weights = torch.nn.ModuleDict(dict(backbone=deep)).state_dict()
     with pytest.raises(ValueError, match=r'backbone\.blocks: 3'):
+        model.load_state_dict(weights, strict=False)
+
+
+def test_a_part_of_the_weights_is_refused():
+    model = build()
+    weights = model.state_dict()
+    del weights['joint_table'], weights['blocks.0.norm1.bias']
+    with pytest.raises(
+        ValueError, match=r"lacks \['joint_table', 'blocks\.0\.norm1\.bias'\]"
+    ):
         model.load_state_dict(weights, strict=False)
 
 

@@ -149,6 +149,11 @@ def test_head_names_must_not_be_added_up():
         build(heads=dict(lossy=TIME))
 
 
+def test_no_head_takes_the_name_of_the_momentum_path():
+    with pytest.raises(ValueError, match=r"heads=\['momentum'\].*give the head ano"):
+        build(heads=dict(momentum=TIME))
+
+
 def test_mamp_is_a_configuration_of_the_same_class():
     model = build('SkeletonMAE', decoder=SELF, heads=dict(time=TIME))
     assert set(model.loss(*batch())) == {'loss_time', 'masked_share'}
@@ -328,6 +333,16 @@ def test_a_mask_of_another_shape_is_named():
     inputs, samples = batch()
     samples[0].mask = samples[0].mask[:, :1]
     with pytest.raises(ValueError, match=r"'mask' has shape \(1, 1, 40\)"):
+        build().loss(inputs, samples)
+
+
+@pytest.mark.parametrize('tokens', [20, 80])
+def test_a_mask_of_another_patch_is_named(tokens):
+    inputs, samples = batch()
+    for sample in samples:
+        sample.mask = sample.mask.repeat(1, 1, 2)[..., :tokens]
+    message = rf"'mask' is of {tokens} tokens.* makes 40 of .*set t_patch_size of"
+    with pytest.raises(ValueError, match=message):
         build().loss(inputs, samples)
 
 

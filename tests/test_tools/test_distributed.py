@@ -31,7 +31,8 @@ class RankDump(Hook):
 
     def keep_gradients(self, *_):
         groups = self.optimizer.param_groups
-        grads = [p.grad.flatten() for g in groups for p in g['params']]
+        params = [p for g in groups for p in g['params'] if p.requires_grad]
+        grads = [p.grad.flatten() for p in params]
         self.gradients = torch.cat(grads).clone()
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
@@ -88,6 +89,29 @@ def test_two_processes_agree(tiny_config, tmp_path):
     done = run('dist_test.sh', knn, weights, 2)
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'acc/top1' in done.stdout + done.stderr
+
+
+def test_statistics_of_batch_norm_are_those_of_all_processes(tiny_config, tmp_path):
+    (tmp_path / 'rank_dump.py').write_text(RANK_DUMP)
+    config = tiny_config(
+        'benchmarks/linear/linear_synthetic.py',
+        extra="custom_imports = dict(imports=['fdmae_mm', 'rank_dump'])\n"
+        f"custom_hooks = [dict(type='RankDump', folder={str(tmp_path)!r})]\n",
+    )
+    options = [
+        'model.backbone.init_cfg=None',
+        'model.backbone.frozen_stages=1',
+        'train_cfg.max_epochs=1',
+        'train_dataloader.batch_size=4',
+    ]
+    done = run(
+        'dist_train.sh', config, 2, '--cfg-options', *options, path=str(tmp_path)
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    a, b = (torch.load(tmp_path / f'rank{rank}.pth') for rank in (0, 1))
+    assert set(a['names']).isdisjoint(b['names'])
+    name = 'cls_head.norm.running_var'
+    assert torch.equal(a['state'][name], b['state'][name])
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, end=5, convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
-        eta_min=1e-5,
+        # Of each layer's own rate, which an absolute end would make equal.
+        eta_min_ratio=1 / 30,
         begin=5,
         end=100,
         T_max=95,

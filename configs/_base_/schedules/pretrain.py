@@ -15,7 +15,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, end=20, convert_to_iter_based=True),
     dict(
         type='CosineAnnealingLR',
-        eta_min=5e-4,
+        eta_min_ratio=0.5,
         begin=20,
         end=400,
         T_max=380,

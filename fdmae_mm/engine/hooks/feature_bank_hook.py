@@ -1,36 +1,39 @@
-from collections.abc import Iterable
-
 import torch
 from mmaction.models.recognizers import BaseRecognizer
 from mmaction.registry import HOOKS
 from mmengine.dist import all_gather
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from .ema_teacher_hook import unwrap
 
 
 @torch.no_grad()
-def fill_bank(model: BaseRecognizer, batches: Iterable[dict]) -> None:
+def fill_bank(model: BaseRecognizer, batches: DataLoader) -> None:
     """Fill the bank of a :class:`KNNHead` with the features of labelled clips.
 
     Args:
         model (BaseRecognizer): A recognizer with that head; put into eval mode.
-        batches (Iterable[dict]): A data loader; each rank has its share.
+        batches (DataLoader): Each rank has its share, dealt by a DefaultSampler.
     """
     model.eval()
     bank, labels = [], []
     for batch in batches:
         batch = model.data_preprocessor(batch, training=False)
         feats, _ = model.extract_feat(batch['inputs'])
-        clips = len(feats) // len(batch['data_samples'])
-        label = torch.cat([s.gt_label for s in batch['data_samples']])
-        bank.append(model.cls_head.embed(feats))
-        labels.append(label.to(feats.device).repeat_interleave(clips))
-    # Ranks hold equal shares: DefaultSampler rounds up by repeating clips, which a
-    # nearest neighbour does not notice.
-    bank = torch.cat(all_gather(torch.cat(bank)))
-    model.cls_head.fill(bank, torch.cat(all_gather(torch.cat(labels))))
+        samples = batch['data_samples']
+        bank.append(model.cls_head.embed(feats).unflatten(0, (len(samples), -1)))
+        labels.append(torch.cat([s.gt_label for s in samples]).to(feats.device))
+    # The sampler deals samples to the ranks in turn and repeats some, so that all have
+    # as many; a repeated one would vote twice.
+    bank, labels = (
+        torch.stack(all_gather(torch.cat(share)), dim=1).flatten(0, 1)[
+            : len(batches.dataset)
+        ]
+        for share in (bank, labels)
+    )  # (S, clips, D), (S,)
+    model.cls_head.fill(bank.flatten(0, 1), labels.repeat_interleave(bank.shape[1]))
 
 
 @HOOKS.register_module()

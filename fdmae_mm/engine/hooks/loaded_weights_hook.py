@@ -21,8 +21,9 @@ def refuse_missing(missing: list[str], source: str | os.PathLike) -> None:
         some = ', '.join(missing[:4])
         more = ', ...' if len(missing) > 4 else ''
         raise ValueError(
-            f'{source} has no weights for {some}{more} ({len(missing)} in all): a '
-            'prediction would be a random number. A pre-training checkpoint has no '
+            f'{source} has no weights for {some}{more} ({len(missing)} in all), or has '
+            'them in another shape: a prediction would be a random number. Take the '
+            'config that it was trained with. A pre-training checkpoint has no '
             'trained head: train one with a config of configs/benchmarks/linear or '
             'finetune (--cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT), '
             'or test it as it is with configs/benchmarks/knn.'
@@ -42,9 +43,13 @@ class LoadedWeightsHook(Hook):
         self._source = ''
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Note which weights of the model the checkpoint lacks."""
+        """Note which weights of the model the checkpoint does not set."""
         loaded = checkpoint.get('state_dict', checkpoint)
-        self._missing = [n for n in unwrap(runner).state_dict() if n not in loaded]
+        self._missing = [
+            name
+            for name, value in unwrap(runner).state_dict().items()
+            if name not in loaded or loaded[name].shape != value.shape
+        ]
         self._source = runner._load_from
 
     def before_train(self, runner: Runner) -> None:

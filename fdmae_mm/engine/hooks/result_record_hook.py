@@ -49,21 +49,23 @@ class ResultRecordHook(Hook):
         """Keep the metrics."""
         self.after_val_epoch(runner, metrics)
 
-    @master_only
     def after_train(self, runner: Runner) -> None:
         """Write the record of a training run."""
-        metrics = self._metrics
-        if not metrics:
-            metrics = {'loss': runner.message_hub.get_scalar('train/loss').mean(50)}
+        # Resumed from its last checkpoint, which stands before the last evaluation.
+        if not self._metrics and runner.val_loop is not None:
+            runner.val_loop.run()
+        metrics = self._metrics or {
+            'loss': runner.message_hub.get_scalar('train/loss').mean(50)
+        }
         init_cfg = runner.cfg.model.get('backbone', {}).get('init_cfg') or {}
         checkpoint = init_cfg.get('checkpoint')
         self._write('record.json', runner, metrics, checkpoint, runner.epoch)
 
-    @master_only
     def after_test(self, runner: Runner) -> None:
         """Write the record of a test."""
         self._write('test_record.json', runner, self._metrics, runner._load_from)
 
+    @master_only
     def _write(
         self,
         name: str,

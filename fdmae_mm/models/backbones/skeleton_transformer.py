@@ -186,7 +186,7 @@ class SkeletonTransformer(BaseModule):
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *args: object
     ) -> None:
-        """Refuse weights of another shape, and more blocks than the backbone has.
+        """Refuse weights of another shape or depth, and a part of the weights.
 
         MMEngine would skip them with a warning; a backbone that is loaded in part gives
         a number, and a wrong one.
@@ -196,13 +196,20 @@ class SkeletonTransformer(BaseModule):
             for name in state_dict
             if name.startswith(f'{prefix}blocks.')
         }
-        if len(blocks) > len(self.blocks):
+        if blocks and len(blocks) != len(self.blocks):
             raise ValueError(
                 f'{prefix}blocks: {len(blocks)} in the checkpoint and '
                 f'{len(self.blocks)} in the config: set depth={len(blocks)} of the '
                 'backbone.'
             )
-        for name, value in self.state_dict().items():
+        own = self.state_dict()
+        missing = [prefix + name for name in own if prefix + name not in state_dict]
+        if blocks and missing:
+            raise ValueError(
+                f'The checkpoint has blocks of the encoder and lacks {missing}: it is '
+                'incomplete, or of another model.'
+            )
+        for name, value in own.items():
             loaded = state_dict.get(prefix + name, value)
             if loaded.shape != value.shape:
                 raise ValueError(

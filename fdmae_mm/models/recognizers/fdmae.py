@@ -30,7 +30,7 @@ class FDMAE(SkeletonMAE):
             :class:`SkeletonMAE`.
 
     Raises:
-        ValueError: If ``teacher_view`` is neither.
+        ValueError: If ``teacher_view`` is neither, or a head has the name 'momentum'.
     """
 
     def __init__(
@@ -54,6 +54,11 @@ class FDMAE(SkeletonMAE):
         if teacher_view not in ('masked', 'full'):
             raise ValueError(
                 f"teacher_view={teacher_view!r} must be 'masked' or 'full'."
+            )
+        if 'momentum' in heads:
+            raise ValueError(
+                f"heads={list(heads)}: 'momentum' is the name of the momentum path's "
+                'loss; give the head another.'
             )
         self.teacher_view = teacher_view
         if teacher_view == 'masked':

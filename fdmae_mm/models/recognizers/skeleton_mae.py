@@ -140,7 +140,7 @@ class SkeletonMAE(BaseRecognizer):
         chosen[0] |= ~present.any()
         masks = {}
         for key in self.mask_keys:
-            mask = torch.stack([_mask_of(s, key, inputs) for s in data_samples])
+            mask = torch.stack([self._mask_of(s, key, inputs) for s in data_samples])
             masks[key] = mask.to(x.device).flatten(0, 2)[chosen]
         return Sequences(x[chosen], masks, present[chosen].float())
 
@@ -205,17 +205,25 @@ class SkeletonMAE(BaseRecognizer):
         )
         return weight * valid.view(-1, 1, 1)
 
-
-def _mask_of(sample: ActionDataSample, key: str, inputs: Tensor) -> Tensor:
-    mask = sample.get(key)
-    if mask is None:
-        raise KeyError(
-            f"The data sample has no '{key}': add a masking transform with key={key!r} "
-            f'to the pipeline and {key!r} to algorithm_keys of PackActionInputs.'
-        )
-    if mask.shape[:2] != inputs.shape[1:3]:
-        raise ValueError(
-            f"'{key}' has shape {tuple(mask.shape)}, the clips (K, M) = "
-            f'{tuple(inputs.shape[1:3])}: mask after FormatGCNInput.'
-        )
-    return mask
+    def _mask_of(self, sample: ActionDataSample, key: str, inputs: Tensor) -> Tensor:
+        mask = sample.get(key)
+        if mask is None:
+            raise KeyError(
+                f"The data sample has no '{key}': add a masking transform with "
+                f'key={key!r} to the pipeline and {key!r} to algorithm_keys of '
+                'PackActionInputs.'
+            )
+        if mask.shape[:2] != inputs.shape[1:3]:
+            raise ValueError(
+                f"'{key}' has shape {tuple(mask.shape)}, the clips (K, M) = "
+                f'{tuple(inputs.shape[1:3])}: mask after FormatGCNInput.'
+            )
+        _, _, _, t, v, _ = inputs.shape
+        patch = self.backbone.t_patch_size
+        if mask.shape[2] != t // patch * v:
+            raise ValueError(
+                f"'{key}' is of {mask.shape[2]} tokens, the backbone makes "
+                f'{t // patch * v} of {t} frames and {v} joints: set t_patch_size of '
+                f"the masking transform to the backbone's, {patch}."
+            )
+        return mask
