@@ -36,7 +36,7 @@ class BuildWithMIM(build_py):
 PARTS = {
     'view': ['plotly'],
     'plot': ['scikit-learn'],
-    'export': ['torch>=2.6', 'onnx', 'onnxscript', 'onnxruntime', 'safetensors'],
+    'export': ['onnx', 'onnxscript', 'onnxruntime', 'safetensors'],
     # And `pip install --no-deps mmpose==1.3.2`: it requires what no CPU needs (chumpy,
     # which does not build, xtcocotools, torchvision), and none of that is imported.
     'pose': ['json_tricks', 'munkres', 'six', 'pycocotools'],
@@ -74,7 +74,7 @@ setup(
     # No mmcv: it and mmcv-lite own the same folder, so that requiring one would
     # overwrite the other. compat.py says what to install.
     install_requires=[
-        'torch>=2.4',
+        'torch>=2.6',  # from there on torch.load runs no pickled code
         'numpy>=1.26,<2.4',
         'mmengine>=0.10.7,<0.11',
         'mmaction2>=1.2,<1.3',

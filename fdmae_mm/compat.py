@@ -13,6 +13,7 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import io
 import pickle
 import sys
@@ -24,6 +25,7 @@ from types import MappingProxyType, SimpleNamespace
 
 import mmengine.dist.utils
 import mmengine.optim.optimizer.amp_optimizer_wrapper as amp_module
+import mmengine.runner.checkpoint
 import mmengine.utils.package_utils
 import numpy as np
 import torch
@@ -308,6 +310,23 @@ def allow_mmengine_checkpoints() -> str | None:
     return f'torch {torch.__version__} refuses the HistoryBuffer that mmengine saves'
 
 
+def download_checkpoints_without_code() -> str | None:
+    """Let mmengine read a checkpoint at a URL without running pickled code.
+
+    Cause: mmengine 0.10.7 reads it by ``torch.hub.load_state_dict_from_url``, which, up
+    to torch 2.13, takes ``weights_only=False`` where ``torch.load`` no longer does.
+    Nothing to do where the two have the same default.
+    """
+    # TODO: drop with an mmengine > 0.10.7 that passes weights_only=True, or with a
+    # torch whose default that is.
+    load_url = mmengine.runner.checkpoint.load_url
+    option = inspect.signature(load_url).parameters.get('weights_only')
+    if option is None or option.default is not False:
+        return None
+    mmengine.runner.checkpoint.load_url = functools.partial(load_url, weights_only=True)
+    return f'torch {torch.__version__} would run the code of a checkpoint at a URL'
+
+
 def _getattr_of_history_buffer(owner: object, name: str) -> object:
     """``getattr`` for the four statistics that a pickled HistoryBuffer refers to.
 
@@ -555,6 +574,7 @@ _WORK_AROUNDS = (
     replace_pkg_resources,
     stub_drn,
     allow_mmengine_checkpoints,
+    download_checkpoints_without_code,
     allow_amp_on_cpu,
     unwrap_parameter_groups,
     use_gloo_without_gpu,

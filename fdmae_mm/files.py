@@ -29,6 +29,26 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def files_below(folder: str | os.PathLike) -> list[Path]:
+    """All files in a folder and its subfolders, those behind links too, sorted.
+
+    A link to a folder that it stands in is not followed.
+    """
+    found = []
+    ways = {os.fspath(folder): {os.path.realpath(folder)}}
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        way = ways.pop(parent)
+        for name in list(folders):
+            path = os.path.join(parent, name)
+            real = os.path.realpath(path)
+            if real in way:
+                folders.remove(name)
+            else:
+                ways[path] = way | {real}
+        found += (path for name in names if (path := Path(parent, name)).is_file())
+    return sorted(found)
+
+
 def shipped(*parts: str) -> Path:
     """A file or folder of the project: ``shipped('configs')``, ``shipped('tools')``.
 

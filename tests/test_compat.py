@@ -18,6 +18,7 @@ from pathlib import Path
 
 import mmengine.dist.utils
 import mmengine.optim.optimizer.amp_optimizer_wrapper as amp_module
+import mmengine.runner.checkpoint
 import numpy as np
 import pytest
 import torch
@@ -378,6 +379,17 @@ def test_malicious_checkpoint_is_refused(tmp_path, attack):
     with pytest.raises((pickle.UnpicklingError, TypeError)):
         torch.load(tmp_path / 'bad.pth', weights_only=True)
     assert not marker.exists()
+
+
+def test_malicious_checkpoint_at_a_url_is_refused(tmp_path):
+    marker = tmp_path / 'executed'
+    torch.save(dict(state_dict={}, meta=shell_command(marker)), tmp_path / 'bad.pth')
+    with pytest.raises(pickle.UnpicklingError):
+        mmengine.runner.checkpoint.load_url(
+            (tmp_path / 'bad.pth').as_uri(), model_dir=str(tmp_path / 'cache')
+        )
+    assert not marker.exists()
+    assert compat.download_checkpoints_without_code() is None  # not a second time
 
 
 @pytest.mark.parametrize('attack', [shell_command, attribute_chain])

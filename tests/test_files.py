@@ -1,6 +1,6 @@
 import pytest
 
-from fdmae_mm.files import written_whole
+from fdmae_mm.files import files_below, written_whole
 
 
 def test_file_takes_its_place_when_it_is_whole(tmp_path):
@@ -20,3 +20,17 @@ def test_error_leaves_what_was_there(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == 'before'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_files_behind_links_are_found_and_loops_are_not_followed(tmp_path):
+    root, elsewhere = tmp_path / 'root', tmp_path / 'elsewhere'
+    for folder in root / 'sit', elsewhere:
+        folder.mkdir(parents=True)
+        (folder / '0.npy').touch()
+    (root / 'wave').symlink_to(elsewhere)
+    (root / 'walk').symlink_to(elsewhere)  # twice is no loop
+    (root / 'sit' / 'up').symlink_to(root)
+    (elsewhere / 'back').symlink_to(root)
+    (root / 'nowhere').symlink_to(tmp_path / 'absent')
+    found = [str(path.relative_to(root)) for path in files_below(root)]
+    assert found == ['sit/0.npy', 'walk/0.npy', 'wave/0.npy']

@@ -84,9 +84,24 @@ def installed() -> dict[str, str]:
     """Version of every distribution that python finds, by canonical name."""
     versions = {}
     for found in importlib.metadata.distributions():
-        # The first on the path is the one that is imported.
-        versions.setdefault(canonicalize_name(found.metadata['Name']), found.version)
+        try:
+            name = found.metadata['Name']
+        except (FileNotFoundError, TypeError):  # of later versions of importlib
+            name = None
+        if name is not None:  # as of what an interrupted pip has left
+            # The first on the path is the one that is imported.
+            versions.setdefault(canonicalize_name(name), found.version)
     return versions
+
+
+def remains() -> list[Path]:
+    """What an interrupted pip has left on the path."""
+    return [
+        folder
+        for entry in sys.path
+        for folder in Path(entry).glob('*.dist-info')
+        if not (folder / 'METADATA').is_file()
+    ]
 
 
 def requirements() -> tuple[list[Requirement], dict[str, list[Requirement]]]:
@@ -148,6 +163,10 @@ def conflicts(versions: Mapping[str, str]) -> list[str]:
         f'{name} {version} replaces parts of OpenMMLab: pip uninstall -y {name}'
         for name, version in versions.items()
         if name.startswith(('onedl-', 'otx'))
+    ]
+    problems += [
+        f'{folder} is left of an interrupted pip: delete it and install that again'
+        for folder in remains()
     ]
     if 'torchvision' in versions:
         try:

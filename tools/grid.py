@@ -204,11 +204,21 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         '--jobs', type=int, help='runs side by side; default: GPUs, else cores'
     )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/grid'))
-    parser.add_argument('--records', type=Path, default=CONFIGS / 'results')
+    parser.add_argument(
+        '--records',
+        type=Path,
+        default=None if ROOT.name == '.mim' else CONFIGS / 'results',
+        help='folder of the records; default in a source tree: configs/results',
+    )
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], help='for the pre-training runs'
     )
     args = parser.parse_args(argv)
+    if args.records is None:
+        parser.error(
+            '--records FOLDER is needed outside of a source tree: the records of the '
+            'package are its own, and gone with the next installation'
+        )
     if args.cfg_options and args.records == parser.get_default('records'):
         parser.error(
             '--cfg-options make another method of a config: give --records a folder '
@@ -264,6 +274,8 @@ def run_chain(
                 pass_fds=[lock.fileno()],  # a run that outlives its grid keeps it
             )
             return run_steps(chain, args, run)
+    except (OSError, ValueError) as error:  # it ends its own chain alone
+        return f'error: {chain.name}: {error}'
     finally:
         slots.put(environment)
 
@@ -330,7 +342,7 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
     else:
         save = 'default_hooks.checkpoint.interval=1'
         yield train(chain.config, 'pretrain', save, *args.cfg_options)
-        checkpoint = find_latest_checkpoint(str(folder / 'pretrain'))
+        checkpoint = last_checkpoint(folder / 'pretrain')
         encoder = Config.fromfile(chain.config).model.backbone
         # A probe must see what its encoder was trained to see.
         absent = [f'model.backbone.encode_absent={encoder.get("encode_absent", False)}']
@@ -348,6 +360,13 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
                 yield train(config, f'{protocol}_draw{draw}', *absent, start, labels)
         else:
             yield train(config, protocol, *absent, start)
+
+
+def last_checkpoint(folder: Path) -> Path:
+    """Where the last checkpoint of a run is, if nobody has deleted it."""
+    # A file names it, by the path that it had before its folder was moved or copied.
+    named = find_latest_checkpoint(str(folder)) or 'last_checkpoint'
+    return folder / Path(named).name
 
 
 def split_options(cfg: Config, split: str | None) -> list[str]:

@@ -34,11 +34,18 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> None:
     """Prints the classes with the highest scores, or the features."""
     args = parse_args(argv)
-    session = onnxruntime.InferenceSession(args.model)
+    try:
+        session = onnxruntime.InferenceSession(args.model)
+    except Exception as error:  # which have no class in common
+        raise ValueError(f'{args.model} was not read: {error}') from error
     metadata = read_metadata(session)
     joints = np.load(args.joints, allow_pickle=False)
     if joints.ndim == 3:
         joints = joints[None]
+    if not joints.any():
+        raise ValueError(f'{args.joints}: nobody is in it, all joints are zeros.')
+    if joints.ndim == 4:  # whoever is there stands before whoever is not
+        joints = joints[np.argsort(~joints.any((1, 2, 3)), kind='stable')]
     joints = preprocess(joints, metadata)
     if not metadata['input']['encode_absent']:
         # Whoever is absent would cost the time of a person, and count nothing.
@@ -201,5 +208,5 @@ TRANSFORMS = {
 if __name__ == '__main__':
     try:
         main()
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')

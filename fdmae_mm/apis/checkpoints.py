@@ -136,16 +136,10 @@ def read_checkpoint(path: str | os.PathLike) -> dict:
     Raises:
         ImportError: If it is a safetensors file, and safetensors is not installed.
         OSError: If it cannot be opened.
-        RuntimeError: If torch is older than 2.5.
         ValueError: If it is damaged, or holds more than weights and settings.
     """
     if _is_safetensors(path):
         return load_from_safetensors(os.fspath(path))
-    if not hasattr(torch.serialization, 'safe_globals'):
-        raise RuntimeError(
-            f'torch {torch.__version__} cannot read a checkpoint with settings without '
-            f'running code from it; torch >= 2.5 can.'
-        )
     try:
         # MAMP saves its command line beside the weights.
         with torch.serialization.safe_globals([argparse.Namespace]):

@@ -16,7 +16,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner, set_random_seed
+from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
 
 from ..datasets.skeleton_dataset import SkeletonDataset, unrepeated
 from ..evaluation import (
@@ -32,7 +32,7 @@ from ..evaluation import (
     read_scores,
 )
 from ..evaluation.records import make_record, write_record
-from .loading import find_config
+from .loading import find_config, read_weights
 
 #: What the probe takes in place of a checkpoint.
 REFERENCES = ('untrained', 'joints')
@@ -77,9 +77,33 @@ def train(argv: Sequence[str] | None = None) -> None:
         cfg.auto_scale_lr.enable = True
     if args.seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    options = args.cfg_options or {}
+    cfg.merge_from_dict(options)
+    if args.resume:
+        checkpoint = cfg.load_from or find_latest_checkpoint(cfg.work_dir)
+        if checkpoint is not None:
+            _check_resume(checkpoint, options.get('randomness.seed', args.seed))
     Runner.from_cfg(cfg).train()
+
+
+def _check_resume(path: str, seed: int | None) -> None:
+    """Refuse what training cannot go on from, or not with the seed that is asked for.
+
+    MMEngine would take the seed of the checkpoint, and two runs would be one.
+    """
+    checkpoint = read_weights(path)
+    if lacks := {'meta', 'message_hub', 'optimizer'} - checkpoint.keys():
+        raise ValueError(
+            f'--resume: {path} lacks {", ".join(sorted(lacks))}, so training cannot go '
+            f'on from it. To start a run with its weights: --cfg-options '
+            f'load_from={path}, without --resume.'
+        )
+    trained = checkpoint['meta'].get('seed')
+    if seed is not None and trained not in (None, seed):
+        raise ValueError(
+            f'--resume: {path} was trained with seed {trained} and goes on with it. '
+            f'For seed {seed} take another --work-dir.'
+        )
 
 
 def test(argv: Sequence[str] | None = None) -> dict[str, float]:

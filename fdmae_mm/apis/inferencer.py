@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ..datasets.converters import LeftOut
+from ..datasets.keypoints import BY_PERSON, present_first, present_persons
 from ..datasets.layouts import LAYOUTS, SkeletonLayout
 from ..datasets.transforms import MapSkeleton
 from ..files import written_whole
@@ -31,9 +32,6 @@ from .recording import (
     window_starts,
     windows,
 )
-
-# What of an annotation has a row a person.
-_BY_PERSON = {'keypoint', 'keypoint_score'}
 
 
 class _Output(NamedTuple):
@@ -271,11 +269,8 @@ class SkeletonInferencer:
         Raises:
             ValueError: The joints are not what the model takes.
         """
-        results = dict(annotation, start_index=0, modality='Pose')
-        order = np.argsort(~_present(annotation), kind='stable')
-        for key in _BY_PERSON & annotation.keys():
-            # This copies, as a dataset does: stock transforms write into their input.
-            results[key] = np.asarray(annotation[key])[order]
+        # It copies, as a dataset does: stock transforms write into their input.
+        results = dict(present_first(annotation), start_index=0, modality='Pose')
         packed = self.pipeline(results if mapping is None else mapping(results))
         channels = packed['inputs'].shape[-1]
         expected = getattr(self.model.backbone, 'in_channels', channels)
@@ -443,7 +438,7 @@ class _ClipJob:
         self._inferencer, self._top_k, self._features = inferencer, top_k, features
         self._name, self._frames = clip.name, int(clip.annotation['total_frames'])
         self._mapping = inferencer.mapping(clip)
-        persons = np.flatnonzero(_present(clip.annotation)).tolist()
+        persons = np.flatnonzero(present_persons(clip.annotation)).tolist()
         if not persons:
             raise ValueError('nobody is in it: all joints are zeros')
         self._persons = persons if inferencer.model.with_cls_head else []
@@ -459,7 +454,7 @@ class _ClipJob:
         for person in self._alone:
             rows = {
                 key: annotation[key][person : person + 1]
-                for key in _BY_PERSON & annotation.keys()
+                for key in BY_PERSON & annotation.keys()
             }
             yield person, preprocess(annotation | rows, self._mapping)
 
@@ -540,11 +535,6 @@ class _RecordingJob:
             segments=segments,
             steps=steps,
         )
-
-
-def _present(annotation: dict) -> np.ndarray:
-    """Who is not zero throughout, bool (M,)."""
-    return annotation['keypoint'][:, : annotation['total_frames']].any(axis=(1, 2, 3))
 
 
 def _write(result: dict[str, list[dict]], out_dir: Path) -> None:

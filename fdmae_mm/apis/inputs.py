@@ -22,6 +22,7 @@ from ..datasets.converters import (
 )
 from ..datasets.converters.folder import read_layout
 from ..datasets.layouts import LAYOUTS, SkeletonLayout, get_layout
+from ..files import files_below
 from .video import VIDEO_SUFFIXES
 
 #: What makes the annotation of a video: path -> dict with ``keypoint`` (M, T, V, C),
@@ -124,11 +125,11 @@ class InputReader:
         if path.is_file() or (path.is_dir() and self.format):
             return [path]
         if path.is_dir():
-            found = sorted(
+            found = [
                 file
-                for file in path.rglob('*')
+                for file in files_below(path)
                 if file.suffix.lower() in ENDINGS and file.name != 'labels.csv'
-            )
+            ]
             if not found:
                 raise FileNotFoundError(
                     f'{path} holds no file that ends in {", ".join(ENDINGS)}. For '

@@ -66,8 +66,8 @@ def load_model(
 
     Raises:
         FileNotFoundError: There is no such config or checkpoint.
-        ValueError: The checkpoint lacks weights of the model or has them in another
-            shape, or the config names no test pipeline.
+        ValueError: The checkpoint is damaged, lacks weights of the model or has them in
+            another shape, or the config names no test pipeline.
     """
     if not isinstance(config, Config):
         config = Config.fromfile(find_config(config))
@@ -80,10 +80,15 @@ def load_model(
         )
     init_default_scope(config.get('default_scope', 'mmaction'))
     model = MODELS.build(config.model)
-    checkpoint = CheckpointLoader.load_checkpoint(os.fspath(weights), 'cpu')
-    result = model.load_state_dict(
-        checkpoint.get('state_dict', checkpoint), strict=False
-    )
+    checkpoint = read_weights(weights)
+    try:
+        result = model.load_state_dict(
+            checkpoint.get('state_dict', checkpoint), strict=False
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(
+            f'{weights} does not fit the model of {config.filename}: {error}'
+        ) from error
     refuse_missing(result.missing_keys, weights)
     model.to(device or get_device()).eval()
     pipeline = Compose(config.eval_dataloader.dataset.pipeline)
@@ -96,6 +101,30 @@ def load_model(
     classes = meta.get('classes')
     classes = None if classes is None else tuple(classes)
     return LoadedModel(config, model, pipeline, source_layout, layout, classes)
+
+
+def read_weights(path: str | os.PathLike) -> dict:
+    """Reads a checkpoint, from wherever MMEngine reads one.
+
+    Raises:
+        OSError: There is none, or it cannot be reached.
+        ValueError: It is damaged or no checkpoint.
+    """
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(os.fspath(path), 'cpu')
+    except (ImportError, OSError):
+        raise
+    # A damaged file can raise nearly anything.
+    except Exception as error:
+        raise ValueError(
+            f'{path} was not read, it is damaged or no checkpoint: '
+            f'{str(error) or type(error).__name__}'
+        ) from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(
+            f'{path} holds a {type(checkpoint).__name__}, not a dict with weights.'
+        )
+    return checkpoint
 
 
 def find_config(config: str | os.PathLike) -> Path:

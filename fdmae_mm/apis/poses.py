@@ -16,11 +16,11 @@ from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.device import get_device
 from mmengine.registry import DefaultScope
-from mmengine.runner import CheckpointLoader
 from torch import nn
 
 from .. import compat
 from ..datasets.layouts import LAYOUTS, SkeletonLayout, layout_from_joints
+from .loading import read_weights
 from .tracking import Track
 
 #: A frame (H, W, 3), uint8, BGR -> boxes of persons (N, 5): left, top, right, bottom,
@@ -55,8 +55,8 @@ def load_pose_model(
     Raises:
         ImportError: mmpose is not installed.
         FileNotFoundError: There is no such config or checkpoint.
-        ValueError: The checkpoint lacks weights of the model, or they have another
-            shape.
+        ValueError: The checkpoint is damaged, lacks weights of the model or has them in
+            another shape.
     """
     compat.require_mmpose()
     from mmpose.apis import init_model
@@ -72,7 +72,7 @@ def load_pose_model(
         # Of a dataset_info that it finds elsewhere, or not, which is seen to below.
         warnings.simplefilter('ignore')
         model = init_model(config, None, device=device or get_device())
-    checkpoint = CheckpointLoader.load_checkpoint(os.fspath(weights), 'cpu')
+    checkpoint = read_weights(weights)
     try:
         missing = model.load_state_dict(
             checkpoint.get('state_dict', checkpoint), strict=False

@@ -16,25 +16,50 @@ from mmengine.fileio import exists, get_local_path
 from ..files import written_whole
 from .converters import CONVERTERS
 
+# What a pickle has for np.ndarray. Called, that would take bytes of the file for an
+# array of pointers to Python objects.
+_NDARRAY = object()
+
+
+def _dtype(name: str, align: bool = False, copy: bool = True) -> np.dtype:
+    """A type of numbers, text or times, for pickle to set its byte order.
+
+    The state of an object or void type can declare bytes of the file to be pointers.
+    """
+    if not isinstance(name, str) or np.dtype(name).kind not in 'biufcSUmM':
+        raise pickle.UnpicklingError(
+            f'it has an array of the type {name!r}, which could run code'
+        )
+    return np.dtype(name, align, copy)
+
+
+def _reconstruct(kind: object, shape: tuple, typecode: bytes) -> np.ndarray:
+    """An array for pickle to fill, as numpy's function of this name makes it."""
+    if kind is not _NDARRAY:
+        raise pickle.UnpicklingError(f'it has an array of the class {kind!r}')
+    return np.empty(0, np.int8)
+
+
 # What a pickle of numbers, strings, containers and numpy arrays refers to. Everything
 # else could run code while it is read.
 _ALLOWED = {
     ('_codecs', 'encode'): _codecs.encode,
+    ('builtins', 'bytes'): lambda: b'',  # of any content it is _codecs.encode's
     ('collections', 'OrderedDict'): collections.OrderedDict,
-    ('numpy', 'ndarray'): np.ndarray,
-    ('numpy', 'dtype'): np.dtype,
+    ('numpy', 'ndarray'): _NDARRAY,
+    ('numpy', 'dtype'): _dtype,
     **{
         ('builtins', kind.__name__): kind
         for kind in (set, frozenset, complex, bytearray, slice)
     },
     # numpy 1 and 2 name these by different modules; both read both.
     **{
-        (f'numpy.{core}.{module}', function.__name__): function
+        (f'numpy.{core}.{module}', name): function
         for core in ('core', '_core')
-        for module, function in (
-            ('multiarray', np.zeros(0).__reduce__()[0]),
-            ('multiarray', np.float64().__reduce__()[0]),
-            ('numeric', np.zeros(0).__reduce_ex__(5)[0]),
+        for module, name, function in (
+            ('multiarray', '_reconstruct', _reconstruct),
+            ('multiarray', 'scalar', np.float64().__reduce__()[0]),
+            ('numeric', '_frombuffer', np.zeros(0).__reduce_ex__(5)[0]),
         )
     },
 }
@@ -64,6 +89,8 @@ def _origin(path: str) -> str:
 
 class _AnnotationUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
+        if module == '__builtin__':  # of the protocols of Python 2
+            module = 'builtins'
         try:
             return _ALLOWED[module, name]
         except KeyError:
@@ -97,15 +124,18 @@ def load_annotation(path: str | os.PathLike) -> dict:
         except Exception as error:
             raise ValueError(
                 f'{path} could not be read as an annotation file, it may be damaged or '
-                f'incomplete: {error or type(error).__name__}. Make it or download it '
-                'again.'
+                f'incomplete: {str(error) or type(error).__name__}. Make it or '
+                'download it again.'
             ) from error
     if not isinstance(annotation, dict):
         raise ValueError(
             f"{path} holds a {type(annotation).__name__}, not a dict with 'split' and "
             "'annotations'."
         )
-    for key, kind in (('split', dict), ('annotations', list)):
+    kinds = dict(split=dict, annotations=list)
+    if 'metainfo' in annotation:
+        kinds['metainfo'] = dict
+    for key, kind in kinds.items():
         if not isinstance(annotation.get(key), kind):
             found = type(annotation[key]).__name__ if key in annotation else 'none'
             raise ValueError(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmengine.registry import init_default_scope
 
+from .converters.folder import layout_entry
 from .layouts import SkeletonLayout, get_layout
 from .skeleton_dataset import SkeletonDataset
 from .transforms import MapSkeleton
@@ -37,7 +38,8 @@ def pool(
     Raises:
         FileNotFoundError: A file is missing.
         ValueError: A file or split is not as it must be, has no layout in its metainfo,
-            or lacks what a joint is made of; two files have the same name.
+            or lacks what a joint is made of; two files have the same name, or another
+            number of coordinates.
     """
     target = get_layout(layout)
     names = [Path(path).stem for path, _ in sources]
@@ -47,7 +49,7 @@ def pool(
             'names, which tell their clips apart.'
         )
     init_default_scope('mmaction')
-    annotations, classes = [], []
+    annotations, classes, channels = [], [], {}
     for name, (path, split) in zip(names, sources, strict=True):
         dataset = SkeletonDataset(os.fspath(path), [], split, lazy_init=True)
         samples = dataset.load_data_list()
@@ -57,6 +59,7 @@ def pool(
                 f'{path} has no layout in its metainfo, so its joints have no names. '
                 'Convert the data with a command of this package.'
             )
+        channels[os.fspath(path)] = samples[0]['keypoint'].shape[3]
         to_target = MapSkeleton(metainfo['layout'], target)
         for sample in samples:
             pooled = dict(
@@ -70,12 +73,14 @@ def pool(
         own = metainfo.get('classes')
         own = own or range(1 + max(int(sample['label']) for sample in samples))
         classes += [f'{name}: {label}' for label in own]
+    if len(set(channels.values())) > 1:
+        raise ValueError(f'The files have other numbers of coordinates: {channels}.')
     return dict(
         split={SPLIT: [a['frame_dir'] for a in annotations]},
         annotations=annotations,
         metainfo=dict(
             dataset='pooled',
-            layout=layout,
+            layout=layout_entry(target),
             classes=classes,
             source=', '.join(f'{Path(path).name} {split}' for path, split in sources),
         ),

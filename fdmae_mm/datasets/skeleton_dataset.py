@@ -13,6 +13,7 @@ from mmaction.registry import DATASETS
 from mmengine.logging import print_log
 
 from .annotation import load_annotation
+from .keypoints import finite_joints, present_first, present_persons, zero_joints
 
 
 def _listed(names: Sequence[str], shown: int = 5) -> str:
@@ -30,8 +31,9 @@ def unrepeated(dataset: dict) -> dict:
 class SkeletonDataset(PoseDataset):
     """Skeleton clips from an annotation file, checked before training begins.
 
-    It reads what PoseDataset reads and hands over the same dicts. It loads the file
-    without running code from it, checks every clip of the split, and passes the file's
+    It reads what PoseDataset reads and hands over the same dicts, but for persons who
+    are absent from a clip: they come after the others. It loads the file without
+    running code from it, checks every clip of the split, and passes the file's
     ``metainfo`` (class names, layout) on.
 
     A clip of zeros only (no person found) is left out of training with one warning,
@@ -47,8 +49,9 @@ class SkeletonDataset(PoseDataset):
             is in ``X_dev_val``.
         num_joints: Joints V that the model is made for. None: the joints of the first
             clip, which the others must share.
-        non_finite: 'error' refuses a split with NaN or infinite coordinates; 'zero'
-            sets joints that have one to zero, which marks a dropped joint.
+        non_finite: 'error' refuses a split with NaN or infinite coordinates or scores;
+            'zero' sets joints that have one to zero, which marks a dropped joint, and
+            their scores.
         classes: Labels of the clips to keep, for example all but those held out for
             few-shot episodes. Labels stay as they are. None keeps all.
         label_share: Share of the split to keep, in (0, 1], for the semi-supervised
@@ -145,7 +148,7 @@ class SkeletonDataset(PoseDataset):
 
     def _select(self, content: dict) -> list[dict]:
         """The annotations of the split, in the order of the file."""
-        by_name = {}
+        found = Counter()
         for index, sample in enumerate(content['annotations']):
             if not isinstance(sample, dict) or not {'filename', 'frame_dir'} & set(
                 sample
@@ -154,10 +157,10 @@ class SkeletonDataset(PoseDataset):
                     f'{self.ann_file}: annotation {index} must be a dict with the key '
                     "'frame_dir'."
                 )
-            by_name.setdefault(self._name(sample), []).append(sample)
+            found[self._name(sample)] += 1
         prefix, _, part = (self.split or '').rpartition('dev_')
         if self.split is None:
-            names = set(by_name)
+            names = set(found)
         elif self.split in content['split']:
             names = set(content['split'][self.split])
         elif part in ('train', 'val') and f'{prefix}train' in content['split']:
@@ -173,11 +176,19 @@ class SkeletonDataset(PoseDataset):
                 f'{self.ann_file}: split {self.split!r} is empty. Splits and their '
                 f'sizes: { {name: len(s) for name, s in content["split"].items()} }.'
             )
-        if absent := sorted(names - by_name.keys()):
+        if absent := sorted(names - found.keys()):
             raise ValueError(
                 f'{self.ann_file}: split {self.split!r} names clips that have no '
                 f'annotation: {_listed(absent)}. Take them out of the split or convert '
                 'the data again.'
+            )
+        # A split could not tell them apart, and one may be in the other split.
+        repeated = sorted(name for name in names if found[name] > 1)
+        if self.split is not None and repeated:
+            raise ValueError(
+                f'{self.ann_file}: {len(repeated)} clips of split {self.split!r} have '
+                f'the name (frame_dir) of another: {_listed(repeated)}. Give each clip '
+                'a name of its own, for example with its folder in front.'
             )
         return [s for s in content['annotations'] if self._name(s) in names]
 
@@ -235,7 +246,7 @@ class SkeletonDataset(PoseDataset):
 
     def _check_keypoints(self, samples: list[dict]) -> None:
         classes = self._metainfo.get('classes')
-        num_joints, stray = self.num_joints, []
+        num_joints, channels, stray = self.num_joints, None, []
         for sample in samples:
             where = f'{self.ann_file}, clip {self._name(sample)}'
             for key in ('keypoint', 'total_frames', 'label'):
@@ -259,10 +270,11 @@ class SkeletonDataset(PoseDataset):
                     f'{where}: keypoint has the shape {shape}, expected (persons, '
                     'frames, joints, coordinates), none of them 0.'
                 )
-            if shape[1] != sample['total_frames']:
+            frames = sample['total_frames']
+            if not isinstance(frames, (int, np.integer)) or frames != shape[1]:
                 raise ValueError(
-                    f'{where}: total_frames={sample["total_frames"]}, but keypoint has '
-                    f'{shape[1]} frames (shape {shape}).'
+                    f'{where}: total_frames={frames!r}, but keypoint has {shape[1]} '
+                    f'frames (shape {shape}).'
                 )
             if num_joints is None:
                 num_joints = shape[2]
@@ -272,6 +284,12 @@ class SkeletonDataset(PoseDataset):
                     f'num_joints={shape[2]} in backbone and dataset and choose the '
                     "layout that the data has, or choose this layout's data."
                 )
+            channels = channels or shape[3]
+            if shape[3] != channels:
+                raise ValueError(
+                    f'{where}: {shape[3]} coordinates a joint, and the first clip of '
+                    f'the split has {channels}. Clips of one split have the same.'
+                )
             score = sample.get('keypoint_score')
             if score is not None and np.shape(score) != shape[:3]:
                 raise ValueError(
@@ -279,18 +297,20 @@ class SkeletonDataset(PoseDataset):
                     f'expected {shape[:3]}.'
                 )
             self._check_label(sample['label'], classes, where)
-            if not np.isfinite(keypoint).all():
+            finite = finite_joints(sample)
+            if not finite.all():
                 stray.append(self._name(sample))
                 if self.non_finite == 'zero':
-                    lost = ~np.isfinite(keypoint).all(axis=-1, keepdims=True)
-                    sample['keypoint'] = np.where(
-                        lost, keypoint.dtype.type(0), keypoint
-                    )
+                    sample.update(zero_joints(sample, ~finite))
+            if shape[0] > 1:
+                present = present_persons(sample)
+                if (present[:-1] < present[1:]).any():
+                    sample.update(present_first(sample))
         if stray and self.non_finite == 'error':
             raise ValueError(
-                f'{self.ann_file}: {len(stray)} clips have NaN or infinite '
-                f"coordinates: {_listed(stray)}. Mend them, or set non_finite='zero' "
-                'in the dataset to treat such joints as dropped.'
+                f'{self.ann_file}: {len(stray)} clips have NaN or infinite coordinates '
+                f'or scores: {_listed(stray)}. Mend them, or set '
+                "non_finite='zero' in the dataset to treat such joints as dropped."
             )
 
     def _check_label(self, label: object, classes: list | None, where: str) -> None:

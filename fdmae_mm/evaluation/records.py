@@ -17,6 +17,7 @@ import mmengine
 import numpy
 import torch
 from mmengine.config import Config
+from mmengine.dist import get_world_size
 from mmengine.runner import CheckpointLoader
 
 from ..datasets.skeleton_dataset import unrepeated
@@ -60,7 +61,8 @@ def make_record(
         checkpoint (str, optional): The weights that the run started from.
 
     Returns:
-        dict: With the keys of ``FIELDS``. ``start`` says what made the checkpoint: its
+        dict: With the keys of ``FIELDS``, and ``processes``, how many shared the work,
+        which older records do not have. ``start`` says what made the checkpoint: its
         config, seed, epochs and seconds; None where there is none. ``command`` has
         the options that the run was given; None in records older than this field.
     """
@@ -79,6 +81,7 @@ def make_record(
         epochs=epochs,
         seconds=round(seconds),
         command=shlex.join(sys.argv).replace(here, ''),
+        processes=get_world_size(),
         **measured_on(),
     )
 
@@ -141,7 +144,8 @@ def _made_by(checkpoint: str) -> dict:
 
 def _device() -> str:
     if torch.cuda.is_available():
-        return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+        # Those of the machine would not tell how many were used.
+        return f'{get_world_size()} x {torch.cuda.get_device_name()}'
     return f'CPU, {torch.get_num_threads()} threads'
 
 

@@ -20,6 +20,7 @@ from mmengine.registry import init_default_scope
 
 from fdmae_mm.apis import export_metadata, export_model, find_config, load_model
 from fdmae_mm.apis.export import ExportedModel
+from fdmae_mm.datasets.keypoints import present_first
 from fdmae_mm.datasets.layouts import LAYOUTS
 from fdmae_mm.files import shipped
 
@@ -373,16 +374,15 @@ def check_example(loaded, model, joints, tmp_path):
     """The example prints what pipeline and recognizer give."""
     path = tmp_path / 'joints.npy'
     np.save(path, joints)
-    packed = loaded.pipeline(
-        dict(
-            keypoint=joints,
-            total_frames=joints.shape[1],
-            label=0,
-            frame_dir='clip',
-            start_index=0,
-            modality='Pose',
-        )
+    clip = dict(
+        keypoint=joints,
+        total_frames=joints.shape[1],
+        label=0,
+        frame_dir='clip',
+        start_index=0,
+        modality='Pose',
     )
+    packed = loaded.pipeline(present_first(clip))
     scores = predicted(loaded.model, packed['inputs'])[0]
     printed = run_without_torch(model, path, '--top', '3').splitlines()
     best = scores.topk(3)
@@ -395,6 +395,37 @@ def check_example(loaded, model, joints, tmp_path):
 def test_example_classifies_without_torch(exported, finetuned, tmp_path):
     loaded = load_model(*finetuned, 'cpu')
     check_example(loaded, exported['onnx'], RECORDINGS['late and broken'], tmp_path)
+
+
+@pytest.fixture
+def example(numpy_example, exported, tmp_path, capsys):
+    """What the example prints of an array."""
+
+    def run(joints):
+        np.save(tmp_path / 'joints.npy', joints)
+        numpy_example.main([str(exported['onnx']), str(tmp_path / 'joints.npy')])
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_example_puts_whoever_is_there_first(example):
+    (one,) = RECORDINGS['long']
+    assert example(np.stack([one * 0, one])) == example(one)
+
+
+@pytest.mark.parametrize('shape', [(1, 9, 25, 3), (9, 25, 3), (0, 9, 25, 3), (25,)])
+def test_example_makes_nothing_up(example, shape):
+    with pytest.raises(ValueError, match=r'joints.npy: nobody is in it'):
+        example(np.zeros(shape, np.float32))
+
+
+def test_example_names_the_model_that_it_cannot_read(numpy_example, tmp_path):
+    path = tmp_path / 'broken.onnx'
+    for _ in 'absent', 'damaged':
+        with pytest.raises(ValueError, match=r'broken.onnx was not read: '):
+            numpy_example.main([str(path), 'x.npy'])
+        path.write_text('nothing')
 
 
 def test_example_on_real_clips(exported, finetuned, nw_ucla_annotation, numpy_example):

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from mmaction.registry import MODELS
@@ -82,6 +84,21 @@ def test_checkpoint_without_a_head_is_refused(finetuned):
         del checkpoint['state_dict'][name]
     torch.save(checkpoint, path)
     with pytest.raises(ValueError, match=r'model.pth has no weights for cls_head'):
+        load_model(cfg, path)
+
+
+def test_what_is_no_checkpoint_of_the_model_is_named(finetuned):
+    cfg, path = finetuned
+    other = Config(copy.deepcopy(cfg.to_dict()))
+    other.model.backbone.embed_dims = other.model.cls_head.in_channels = 16
+    with pytest.raises(ValueError, match=r'model.pth does not fit the model of '):
+        load_model(other, path)
+    for content in (b'', b'words', path.read_bytes()[:1000]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r'model.pth was not read, it is damaged'):
+            load_model(cfg, path)
+    torch.save([1], path)
+    with pytest.raises(ValueError, match=r'model.pth holds a list'):
         load_model(cfg, path)
 
 

@@ -66,6 +66,59 @@ def test_objects_inside_an_array_are_checked_too(annotation, tmp_path):
     assert not (tmp_path / 'made').exists()
 
 
+class Call:
+    """What a pickle calls, with which arguments, and the state it sets then."""
+
+    def __init__(self, *call):
+        self.call = call
+
+    def __reduce__(self):
+        return self.call
+
+
+POINTERS = bytearray(b'A' * 8)
+
+
+@pytest.mark.parametrize(
+    'attack',
+    [
+        Call(np.ndarray, ((1,), 'O', POINTERS)),
+        Call(np.ndarray, ((1,), 'V8', POINTERS)),
+        Call(np.dtype, ('O8', False, True)),
+        Call(np.dtype, ('i4,O', False, True)),
+        Call(np.dtype, ([('a', 'O')],)),
+        Call(np.zeros(0).__reduce__()[0], (dict, (0,), b'b')),
+    ],
+)
+def test_bytes_of_a_file_do_not_become_pointers(annotation, attack, tmp_path):
+    annotation['metainfo'] = dict(attack=attack)
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(annotation))
+    with pytest.raises(ValueError, match=r'a\.pkl could not be read as an annotation'):
+        load_annotation(tmp_path / 'a.pkl')
+
+
+@pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize(
+    'array',
+    [
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.arange(3, dtype='>i4'),
+        np.array(['a', 'bc']),
+        np.array([True]),
+        np.zeros((0, 3)),
+    ],
+)
+def test_arrays_of_every_kind_are_read(annotation, array, protocol, tmp_path):
+    annotation['metainfo'] = dict(array=array)
+    stored = pickle.dumps(annotation, protocol)
+    (tmp_path / 'a.pkl').write_bytes(stored)
+    found = load_annotation(tmp_path / 'a.pkl')['metainfo']['array']
+    expected = pickle.loads(stored)['metainfo']['array']  # may be of native byte order
+    assert found.dtype == expected.dtype
+    assert found.flags.f_contiguous == expected.flags.f_contiguous
+    assert np.array_equal(found, array)
+
+
 @pytest.mark.parametrize(
     ('name', 'way_out'),
     [
@@ -101,6 +154,10 @@ def test_file_of_another_kind(tmp_path):
         (dict(annotations=[]), "'split' with a dict, found none"),
         (dict(split={}, labels=[]), r"'annotations' .* keys are \['labels', 'split'\]"),
         (dict(split=['a'], annotations=[]), "'split' with a dict, found list"),
+        (
+            dict(split={}, annotations=[], metainfo=None),
+            "'metainfo' with a dict, found NoneType",
+        ),
     ],
 )
 def test_wrong_content(content, message, tmp_path):

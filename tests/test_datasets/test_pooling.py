@@ -87,6 +87,27 @@ def test_a_file_without_a_layout_is_refused(make, tmp_path):
         pool([(path, 'xsub_train')], 'kinect_v1')
 
 
+def test_numbers_of_coordinates_must_agree(make):
+    one, two = make('one', 'kinect_v1'), make('two', 'kinect_v1')
+    flat = load_annotation(two)
+    for clip in flat['annotations']:
+        clip['keypoint'] = clip['keypoint'][..., :2]
+    save_annotation(flat, two)
+    with pytest.raises(ValueError, match=r"numbers of coordinates: .*one.pkl': 3, .*2"):
+        pool([(one, 'xsub_train'), (two, 'xsub_train')], 'kinect_v1')
+
+
+def test_a_pool_in_a_layout_by_its_fields_is_read_again(make, tmp_path):
+    for layout in (
+        get_layout('kinect_v1'),
+        dict(name='arm', joints=['head', 'spine'], edges=[[0, 1]]),
+    ):
+        pooled = pool([(make('one', 'kinect_v1'), 'xsub_train')], layout)
+        save_annotation(pooled, tmp_path / 'pooled.pkl')
+        found = load_annotation(tmp_path / 'pooled.pkl')['metainfo']['layout']
+        assert get_layout(found) == get_layout(layout)
+
+
 def test_a_split_that_is_missing_is_named(make):
     with pytest.raises(ValueError, match="has no split 'xview_train'"):
         pool([(make('one', 'kinect_v1'), 'xview_train')], 'kinect_v1')

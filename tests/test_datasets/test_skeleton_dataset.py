@@ -156,6 +156,44 @@ def test_split_names_a_clip_without_annotation(build):
         build(split='ghost')
 
 
+def test_two_clips_of_one_name(build, annotation):
+    clips = annotation['annotations']
+    clips.append(dict(clips[2], frame_dir='a'))  # a test clip would be trained on
+    with pytest.raises(ValueError, match=r"1 clips of split 'train' have .*: a\. Give"):
+        build()
+    assert names(build('val')) == ['c']
+
+
+def test_whoever_is_there_comes_first(build, annotation):
+    clip = annotation['annotations'][0]
+    one = clip['keypoint'][0]
+    clip['keypoint'] = np.stack([one * 0, one, one * 0, one * 2])
+    clip['keypoint_score'] = np.arange(4.0)[:, None, None].repeat(4, 1).repeat(5, 2)
+    found = build().get_data_info(0)
+    assert np.array_equal(found['keypoint'], np.stack([one, one * 2, one * 0, one * 0]))
+    assert found['keypoint_score'][:, 0, 0].tolist() == [1, 3, 0, 2]
+
+
+def test_clips_of_two_and_of_three_coordinates(build, annotation):
+    clip = annotation['annotations'][1]
+    clip['keypoint'] = clip['keypoint'][..., :2]
+    with pytest.raises(ValueError, match=r'clip b: 2 coordinates a joint.* has 3'):
+        build()
+
+
+def test_a_score_that_is_no_number(build, annotation):
+    clip = annotation['annotations'][0]
+    clip['keypoint_score'] = np.full((1, 4, 5), 0.5)
+    clip['keypoint_score'][0, 1, 2] = np.nan
+    clip['keypoint'][0, 3, 4, 0] = np.inf
+    with pytest.raises(ValueError, match=r'1 clips have NaN or .* scores: a'):
+        build()
+    found = build(non_finite='zero').get_data_info(0)
+    zero = found['keypoint_score'] == 0
+    assert np.argwhere(zero[0]).tolist() == [[1, 2], [3, 4]]
+    assert np.array_equal((found['keypoint'] == 0).all(-1), zero)
+
+
 def test_clip_without_a_name(build, annotation):
     del annotation['annotations'][1]['frame_dir']
     with pytest.raises(ValueError, match=r"annotation 1 must .* 'frame_dir'"):
@@ -205,6 +243,12 @@ def test_wrong_type(build, annotation, keypoint):
 def test_total_frames_must_be_those_of_the_clip(build, annotation):
     annotation['annotations'][1]['total_frames'] = 7
     with pytest.raises(ValueError, match=r'clip b: total_frames=7, .* 4 frames'):
+        build()
+
+
+def test_total_frames_must_be_an_integer(build, annotation):
+    annotation['annotations'][0]['total_frames'] = 4.0
+    with pytest.raises(ValueError, match=r'clip a: total_frames=4\.0'):
         build()
 
 

@@ -105,6 +105,30 @@ def test_a_killed_run_is_resumed_bit_for_bit(tiny_config, workers):
     )
 
 
+def test_a_run_is_not_resumed_under_another_seed(tiny_config, tmp_path):
+    one = 'train_cfg.max_epochs=1'
+    work_dir = str(tmp_path / 'run')
+    config = tiny_config(PRETRAIN)
+    line = [config, '--work-dir', work_dir, '--resume']
+    train([*line, '--seed', '3', '--cfg-options', one])
+    for other in (
+        ['--seed', '4', '--cfg-options', one],
+        ['--cfg-options', one, 'randomness.seed=4'],
+    ):
+        with pytest.raises(
+            ValueError, match=r'epoch_1.pth was trained with seed 3 .*4'
+        ):
+            train([*line, *other])
+    train([*line, '--cfg-options', one])  # of the config's seed, 0, nothing was said
+    assert read_record(tmp_path / 'run' / 'record.json')['seed'] == 3
+    weights = torch.load(tmp_path / 'run' / 'epoch_1.pth')
+    torch.save(dict(state_dict=weights['state_dict']), tmp_path / 'weights.pth')
+    with pytest.raises(
+        ValueError, match=r'weights.pth lacks message_hub, meta, optimizer, .*load_from'
+    ):
+        train([config, '--resume', str(tmp_path / 'weights.pth')])
+
+
 def test_epochs_differ_in_crops_and_masks(tiny_config):
     config = tiny_config(
         PRETRAIN, 'still', 'optim_wrapper = dict(optimizer=dict(lr=0.0))\n'

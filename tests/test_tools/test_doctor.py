@@ -90,6 +90,15 @@ def test_other_packages_that_get_in_the_way(examine, monkeypatch):
     assert report['broken'] == []  # the package gets along with them, or says so
 
 
+def test_what_an_interrupted_pip_has_left(doctor, examine, tmp_path, monkeypatch):
+    left = tmp_path / 'foo-1.0.dist-info'
+    left.mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert 'numpy' in doctor.installed()
+    (found,) = examine(HEALTHY)['conflicts']
+    assert found.startswith(f'{left} is left of an interrupted pip: delete it')
+
+
 def test_optional_parts_and_the_way_to_them(examine, doctor):
     extras = dict(view=['plotly'], export=['onnx', 'onnxruntime'], test=['pytest'])
     report = examine({**HEALTHY, 'plotly': '7.1', 'onnx': '1.2'}, **extras)

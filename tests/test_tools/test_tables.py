@@ -323,6 +323,15 @@ def test_grid_leaves_records_and_goes_on_where_it_stopped(grid, tmp_path, capsys
     apart = json.loads((results / 'fdmae_tiny_s0_probe-joints.json').read_text())
     assert apart['protocol'] == 'probe-joints'
     assert apart['start'] == probed['start']
+    # Its own checkpoint, wherever the folder is now.
+    moved = shutil.move(tmp_path / 'work', tmp_path / 'moved')
+    (moved / 'fdmae_tiny_s0' / 'probe' / 'record.json').unlink()
+    assert grid('--work-dir', str(moved)) == 0
+    shutil.move(moved, tmp_path / 'work')
+    # Nor does what has its records need the weights.
+    for weights in tmp_path.glob('work/fdmae_tiny_s0/pretrain/*.pth'):
+        weights.unlink()
+    assert grid() == 0
     # What was trained with other options is no result of these.
     other = 'optim_wrapper.optimizer.lr=1e-5'
     assert grid('--cfg-options', other) == 1
@@ -380,6 +389,16 @@ def test_grid_refuses_an_unknown_config_before_it_begins(grid, tmp_path, capsys)
     assert grid('--protocols', 'knn') == 1
     assert f'{knn} trains nothing' in capsys.readouterr().err
     assert not (tmp_path / 'work').exists()
+
+
+def test_an_installed_grid_keeps_its_records_out_of_the_package(capsys):
+    tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
+    tool['parse_args'].__globals__['ROOT'] = Path('site-packages/fdmae_mm/.mim')
+    needed = ['--methods=fdmae', '--datasets=synthetic']
+    with pytest.raises(SystemExit):
+        tool['parse_args'](needed)
+    assert '--records FOLDER is needed outside of a source' in capsys.readouterr().err
+    assert tool['parse_args']([*needed, '--records=own']).records == Path('own')
 
 
 def test_grid_keeps_changed_methods_out_of_the_results(capsys):

@@ -38,6 +38,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
             '--strict', action='store_true', help='stop at the first bad file'
         )
         sub.add_argument('--workers', type=int, default=1, help='parsing processes')
+        sub.add_argument(
+            '--non-finite',
+            choices=['error', 'zero'],
+            default='error',
+            help='NaN and infinite numbers make a file bad, or a joint zero, which is '
+            'one that was not measured',
+        )
         converter.add_arguments(sub)
     for sub in formats.choices.values():
         sub.add_argument(
@@ -69,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             annotation = make_synthetic(args.seed, args.subjects, args.repetitions)
             skipped = []
         else:
-            shared = ('format', 'source', 'out', 'strict', 'workers')
+            shared = ('format', 'source', 'out', 'strict', 'workers', 'non_finite')
             # What is left was declared by the format.
             options = {k: v for k, v in vars(args).items() if k not in shared}
             annotation, skipped = convert(
@@ -77,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 args.source,
                 args.strict,
                 args.workers,
+                args.non_finite,
             )
         save_annotation(annotation, args.out)
     except (OSError, ValueError) as error:

@@ -6,13 +6,14 @@ import contextlib
 import io
 import sys
 import tarfile
+import tokenize
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from argparse import ArgumentParser
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,13 @@ from typing import BinaryIO
 
 import numpy as np
 from mmengine.utils import ProgressBar
+
+from ...files import files_below
+from ..keypoints import finite_joints, zero_joints
+
+# What NumPy raises of a damaged array or one that needs pickle: it parses the header as
+# Python.
+BAD_ARRAY = (ValueError, EOFError, OverflowError, SyntaxError, tokenize.TokenError)
 
 
 class BadFileError(ValueError):
@@ -122,10 +130,9 @@ def _files(source: Path) -> Iterator[list[tuple[PurePosixPath, Callable]]]:
             f'{source} does not exist; give an archive or a folder.'
         )
     if source.is_dir():
-        paths = sorted(path for path in source.rglob('*') if path.is_file())
         yield [
             (PurePosixPath(path.relative_to(source)), partial(path.open, 'rb'))
-            for path in paths
+            for path in files_below(source)
         ]
         return
     try:
@@ -153,68 +160,88 @@ def _files(source: Path) -> Iterator[list[tuple[PurePosixPath, Callable]]]:
         ) from e
 
 
+def _open(open_file: Callable[[], BinaryIO]) -> BinaryIO:
+    try:
+        return open_file()
+    except RuntimeError as error:  # a zip's, of a password or an unknown compression
+        raise BadFileError(str(error)) from error
+
+
 def _read(
-    converter: BaseConverter, path: PurePosixPath, open_file: Callable[[], BinaryIO]
+    converter: BaseConverter,
+    non_finite: str,
+    path: PurePosixPath,
+    open_file: Callable[[], BinaryIO],
 ) -> list[dict | LeftOut] | BadFileError:
     """Reads and checks one file; a bad one is a value here, so that a pool goes on."""
     try:
-        with open_file() as file:
-            samples = list(converter.parse(path, file))
-        for sample in samples:
-            if not isinstance(sample, LeftOut):
-                _check(sample)
+        with _open(open_file) as file:
+            return [
+                sample if isinstance(sample, LeftOut) else _checked(sample, non_finite)
+                for sample in converter.parse(path, file)
+            ]
     except (BadFileError, OSError) as error:
         return BadFileError(str(error))
-    return samples
 
 
 # Of a worker process. A converter may hold large side files: it is sent once.
 _converter: BaseConverter
+_non_finite: str
 
 
-def _start_worker(converter: BaseConverter) -> None:
-    global _converter
-    _converter = converter
+def _start_worker(converter: BaseConverter, non_finite: str) -> None:
+    global _converter, _non_finite
+    _converter, _non_finite = converter, non_finite
 
 
 def _read_in_worker(
     path: PurePosixPath, content: bytes
 ) -> list[dict | LeftOut] | BadFileError:
-    return _read(_converter, path, partial(io.BytesIO, content))
+    return _read(_converter, _non_finite, path, partial(io.BytesIO, content))
 
 
-def _check(annotation: dict) -> None:
-    """Raises BadFileError where coordinates are not finite or no frame is there."""
-    keypoint = annotation['keypoint']
-    if not keypoint.shape[1]:
+def _checked(annotation: dict, non_finite: str) -> dict:
+    """Raises BadFileError where joints are not finite or no frame is there."""
+    if not annotation['keypoint'].shape[1]:
         raise BadFileError('no frames')
-    stray = np.count_nonzero(~np.isfinite(keypoint))
-    if stray:
-        raise BadFileError(f'{stray} coordinates are NaN or infinite')
+    stray = ~finite_joints(annotation)
+    if not stray.any():
+        return annotation
+    if non_finite == 'zero':
+        return zero_joints(annotation, stray)
+    raise BadFileError(
+        f'{np.count_nonzero(stray)} joints are NaN or infinite in '
+        f'{annotation["frame_dir"]}; --non-finite zero takes them as not measured'
+    )
 
 
 def _parse_all(
     converter: BaseConverter,
     files: list[tuple[PurePosixPath, Callable[[], BinaryIO]]],
     workers: int,
+    non_finite: str,
 ) -> Iterator[tuple[PurePosixPath, list[dict | LeftOut] | BadFileError]]:
     """Results in the order of the files, in this process or in others."""
     if workers == 1 or len(files) == 1:
         for path, open_file in files:
-            yield path, _read(converter, path, open_file)
+            yield path, _read(converter, non_finite, path, open_file)
         return
     # Not pool.map, which would read every file into memory at once.
     pending = deque()
     with ProcessPoolExecutor(
-        workers, initializer=_start_worker, initargs=(converter,)
+        workers, initializer=_start_worker, initargs=(converter, non_finite)
     ) as pool:
         for path, open_file in files:
             if len(pending) >= 8 * workers:
                 done, future = pending.popleft()
                 yield done, future.result()
-            with open_file() as file:
-                content = file.read()
-            pending.append((path, pool.submit(_read_in_worker, path, content)))
+            try:
+                with _open(open_file) as file:
+                    future = pool.submit(_read_in_worker, path, file.read())
+            except (BadFileError, OSError) as error:
+                future = Future()
+                future.set_result(BadFileError(str(error)))
+            pending.append((path, future))
         for done, future in pending:
             yield done, future.result()
 
@@ -224,6 +251,7 @@ def convert(
     source: str | Path,
     strict: bool = False,
     workers: int = 1,
+    non_finite: str = 'error',
 ) -> tuple[dict, list[tuple[str, str]]]:
     """Reads a source into an annotation dict.
 
@@ -233,17 +261,22 @@ def convert(
             a single file of the format.
         strict: Stop at the first bad file; otherwise it is left out and listed.
         workers: Processes that parse. The result does not depend on their number.
+        non_finite: What NaN and infinite numbers are. 'error': they make a file bad;
+            'zero': joints that were not measured, and become zeros.
 
     Returns:
         The annotation dict, and (file or sample, reason) of what was left out.
 
     Raises:
         FileNotFoundError: ``source`` does not exist.
-        ValueError: It holds no usable file of the format, or ``workers`` is below 1.
+        ValueError: It holds no usable file of the format, ``workers`` is below 1, or
+            ``non_finite`` is neither.
         BadFileError: A file is bad and ``strict`` is set, or a side file is bad.
     """
     if workers < 1:
         raise ValueError(f'workers={workers} must be at least 1.')
+    if non_finite not in ('error', 'zero'):
+        raise ValueError(f"non_finite={non_finite!r} must be 'error' or 'zero'.")
     source = Path(source)
     single = PurePosixPath(source.name)
     annotations, skipped, seen = [], [], set()
@@ -263,7 +296,7 @@ def convert(
         bar = ProgressBar(len(files), file=sys.stderr)
         # Ends the line of the bar, so that no error stands on it.
         stack.callback(sys.stderr.write, '\n')
-        for path, parsed in _parse_all(converter, files, workers):
+        for path, parsed in _parse_all(converter, files, workers, non_finite):
             if not isinstance(parsed, BadFileError):
                 kept = [sample for sample in parsed if not isinstance(sample, LeftOut)]
                 skipped += [

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..layouts import LAYOUTS, SkeletonLayout, get_layout
-from .base import BadFileError, BaseConverter
+from .base import BAD_ARRAY, BadFileError, BaseConverter
 
 _TABLE = 'labels.csv'
 # Endings that the table may name a sample by; other dots belong to the name.
@@ -293,7 +293,7 @@ class FolderConverter(LabelledConverter):
                 # NumPy fails on the file objects of tarfile.
                 content = io.BytesIO(file.read())
                 keypoint = np.lib.format.read_array(content, allow_pickle=False)
-            except (ValueError, EOFError) as error:
+            except BAD_ARRAY as error:
                 raise BadFileError(f'no array without pickle: {error}') from error
         if keypoint.ndim == 3:
             keypoint = keypoint[None]

@@ -166,7 +166,7 @@ class MMPoseConverter(LabelledConverter):
         try:
             keypoint = np.array(instance['keypoints'], dtype=np.float32)
             score = np.array(instance['keypoint_scores'], dtype=np.float32)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise BadFileError(
                 'an instance must have keypoints and keypoint_scores, lists of '
                 f'numbers: {type(error).__name__} {error}'

@@ -14,7 +14,7 @@ from typing import IO, BinaryIO
 
 import numpy as np
 
-from .base import BadFileError, BaseConverter
+from .base import BAD_ARRAY, BadFileError, BaseConverter
 from .folder import add_layout, layout_entry, read_layout
 from .ntu import NTU60Converter, NTU120Converter
 from .pku_mmd import PKUMMD1Converter, PKUMMD2Converter
@@ -77,7 +77,7 @@ class NPZConverter(BaseConverter):
         self.split_name = split_name
         self.classes = ()
         if classes is not None:
-            lines = Path(classes).read_text(encoding='utf-8').splitlines()
+            lines = Path(classes).read_text(encoding='utf-8-sig').splitlines()
             self.classes = tuple(line.strip() for line in lines if line.strip())
         self._path: PurePosixPath | None = None
 
@@ -104,20 +104,26 @@ class NPZConverter(BaseConverter):
         """Reads the number of classes.
 
         Raises:
-            BadFileError: The file is damaged or lacks an array, its labels are none,
-                there are fewer names than classes, or it is the second file.
+            BadFileError: The file is damaged or lacks an array, its labels are none or
+                begin at 1, there are fewer names than classes, or it is the second.
         """
         if self._path is not None:
             raise BadFileError(f'{self._path} and {path}: convert one at a time.')
         self._path = path
         try:
             with _open(file) as archive:
-                count = max(_read_labels(archive, part)[1] for part in _PARTS)
+                found = [_read_labels(archive, part) for part in _PARTS]
         except BadFileError as error:
             raise BadFileError(f'{path}: {error}.') from error
-        if not self.classes:
-            numbers = tuple(map(str, range(count)))
-            self.classes = _CLASSES.get(_words(path)[0], numbers)
+        count = max(count for _, count in found)
+        first = min(labels.min(initial=count) for labels, _ in found)
+        names = self.classes or _CLASSES.get(_words(path)[0], ())
+        if first == 1 and len(names) < count:
+            raise BadFileError(
+                f'{path} has labels that begin at 1; save y - 1. If class 0 has no '
+                'sample, name all classes with --classes FILE.'
+            )
+        self.classes = names or tuple(map(str, range(count)))
         if len(self.classes) < count:
             raise BadFileError(
                 f'{path} has {count} classes, but {len(self.classes)} names; give one '
@@ -132,11 +138,6 @@ class NPZConverter(BaseConverter):
                 samples = self._read_samples(archive, part, len(labels))
                 for i, (label, sample) in enumerate(zip(labels, samples, strict=True)):
                     keypoint = _trim(sample)
-                    if not np.isfinite(keypoint).all():
-                        raise BadFileError(
-                            f'x_{part}[{i}] has NaN or infinite coordinates; set what '
-                            'was not measured to zero'
-                        )
                     yield dict(
                         frame_dir=f'{part}_{i:06d}',
                         label=int(label),
@@ -235,8 +236,7 @@ def _open(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
             yield archive
     except BadFileError:
         raise
-    # NumPy raises ValueError for a wrong header and for what needs pickle.
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, *BAD_ARRAY) as error:
         raise BadFileError(f'damaged, incomplete or no .npz file: {error}') from error
 
 

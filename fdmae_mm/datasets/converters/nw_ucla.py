@@ -72,7 +72,7 @@ class NWUCLAConverter(BaseConverter):
             )
         try:
             keypoint = np.array(record['skeletons'], dtype=np.float32)
-        except (TypeError, ValueError) as error:
+        except (OverflowError, TypeError, ValueError) as error:
             raise BadFileError(f'skeletons is no array of numbers: {error}') from error
         if keypoint.ndim != 3 or keypoint.shape[1:] != (_NUM_JOINTS, 3):
             raise BadFileError(

@@ -75,6 +75,8 @@ class ResultRecordHook(Hook):
         epochs: int = 0,
     ) -> None:
         record = make_record(runner.cfg, metrics, self._seconds(), epochs, checkpoint)
+        # A resumed run goes on with the seed of its checkpoint.
+        record['seed'] = runner.seed
         write_record(record, Path(runner.work_dir, name))
 
     def _seconds(self) -> float:

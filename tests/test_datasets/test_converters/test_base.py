@@ -15,6 +15,7 @@ import pytest
 from fdmae_mm.datasets.converters import (
     BadFileError,
     BaseConverter,
+    FolderConverter,
     LeftOut,
     convert,
 )
@@ -126,6 +127,47 @@ def test_what_is_printed_next_begins_a_line(tmp_path, capsys, strict):
 def test_number_of_workers(tmp_path, workers):
     with pytest.raises(ValueError, match=f'workers={workers} must be at least 1'):
         convert(LengthConverter(), folder_of(tmp_path), workers=workers)
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_file_that_cannot_be_read_is_left_out(tmp_path, workers):
+    folder = folder_of(tmp_path)
+    (folder / 'closed.len').symlink_to('/proc/self/mem')  # an I/O error
+    annotation, skipped = convert(LengthConverter(), folder, workers=workers)
+    assert len(annotation['annotations']) == 2
+    assert [name for name, _ in skipped] == ['bad.len', 'closed.len']
+    assert 'Input/output error' in skipped[1][1]
+
+
+@pytest.mark.parametrize('workers', [1, 2])
+def test_an_encrypted_zip_says_so(tmp_path, workers):
+    path = zip_of(tmp_path)
+    content = bytearray(path.read_bytes())
+    for signature, flags in (b'PK\x03\x04', 6), (b'PK\x01\x02', 8):
+        at = -1
+        while (at := content.find(signature, at + 1)) >= 0:
+            name = content[at : at + 80]
+            if b'.len' in name[: name.find(b'PK', 4)]:
+                content[at + flags] |= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r'none of 3 files .*a\.len.* is encrypted'):
+        convert(LengthConverter(), path, workers=workers)
+
+
+def test_what_is_no_number_can_be_what_was_not_measured(tmp_path):
+    path = tmp_path / 'wave' / '0.npy'
+    path.parent.mkdir()
+    joints = np.ones((1, 4, 15, 3), np.float32)
+    joints[0, 1, 2, 0] = np.nan
+    np.save(path, joints)
+    with pytest.raises(ValueError, match=r'1 joints are NaN .*--non-finite zero takes'):
+        convert(FolderConverter('sbu'), tmp_path)
+    annotation, skipped = convert(FolderConverter('sbu'), tmp_path, non_finite='zero')
+    assert not skipped
+    (clip,) = annotation['annotations']
+    assert np.argwhere((clip['keypoint'] == 0).all(-1)).tolist() == [[0, 1, 2]]
+    with pytest.raises(ValueError, match="non_finite='drop' must be 'error' or 'zero'"):
+        convert(FolderConverter('sbu'), tmp_path, non_finite='drop')
 
 
 def test_damaged_zip(tmp_path):

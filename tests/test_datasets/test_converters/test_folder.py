@@ -37,6 +37,8 @@ def write(tmp_path, files):
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, str):
             path.write_text(content)
+        elif isinstance(content, bytes):
+            path.write_bytes(content)
         else:
             np.save(path, content)
     return tmp_path / 'src'
@@ -266,6 +268,7 @@ def test_two_tables(tmp_path, layout):
         convert(FolderConverter(layout), write(tmp_path, files))
 
 
+NO_HEADER = b'\x93NUMPY\x01\x00\x10\x00' + b'(' * 15 + b'\n'
 BAD = {
     'no label: there is no labels.csv': {'bad.npy': array(0)},
     '4 joints, but the layout .stick. has 3; layouts of 4 joints: none': {
@@ -276,9 +279,10 @@ BAD = {
     r'type complex128': {'sit/bad.npy': np.ones((2, 3, 3), complex)},
     '1 coordinates a joint': {'sit/bad.npy': np.ones((2, 3, 1))},
     'no frames': {'sit/bad.npy': np.ones((0, 3, 3))},
-    '3 coordinates are NaN': {'sit/bad.npy': np.full((1, 1, 3, 3), [1, 1, np.nan])},
+    '3 joints are NaN': {'sit/bad.npy': np.full((1, 1, 3, 3), [1, 1, np.nan])},
     'no array without pickle: Object': {'sit/bad.npy': np.array([None])},
     'no array without pickle: the magic': {'sit/bad.npy': 'something else'},
+    'no array without pickle: ': {'sit/bad.npy': NO_HEADER},
     'no frames ?$': {'sit/bad.csv': '\n'},
     'row 2 has 2 cells and the first has 9': {'sit/bad.csv': '1' + ',1' * 8 + '\n1,2'},
     '1 columns, but the layout .stick. needs 9 or 6': {'sit/bad.csv': '1\n2'},
@@ -286,7 +290,7 @@ BAD = {
         'sit/bad.csv': '1' + ',1' * 8 + '\nx' + ',1' * 8
     },
     'not name 5 columns .* first is pelvis_y': {'sit/bad.csv': 'pelvis_x\n1'},
-    '1 coordinates are NaN or': {'sit/bad.csv': 'nan' + ',1' * 8},
+    '1 joints are NaN or': {'sit/bad.csv': 'nan' + ',1' * 8},
 }
 
 

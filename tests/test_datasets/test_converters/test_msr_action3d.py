@@ -81,7 +81,7 @@ BAD = {
     'number of columns changed': text() + '1 2 3\n',
     '41 lines of 4 values': text() + '1 2 3 4\n',
     '20 lines of 3 values': '1 2 3\n' * 20,
-    '1 coordinates are NaN': text().replace('0.010000', 'inf', 1),
+    '1 joints are NaN': text().replace('0.010000', 'inf', 1),
 }
 
 

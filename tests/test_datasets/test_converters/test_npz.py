@@ -184,7 +184,7 @@ BAD = {
     r'x_test has the shape \(1, 6, 25, 3\), exp': dict(x_test=np.zeros((1, 6, 25, 3))),
     'reads both as': dict(x_test=np.zeros((1, 3, 6, 25, 3))),
     'x_test has 2 samples and y_test 1 labels': dict(x_test=np.zeros((2, 6, 150))),
-    r'x_train\[1\] has NaN': dict(x_train=nan()),
+    r'joints are NaN or infinite in train_000001': dict(x_train=nan()),
     'must be numbers in C order, not <U1': dict(x_test=np.full((1, 6, 150), 'a')),
     'Fortran order': dict(
         # With one sample alone, both orders are the same.
@@ -219,6 +219,17 @@ BAD_LABELS = {
 def test_bad_labels(tmp_path, reason, labels):
     with pytest.raises(BadFileError, match=f'^NTU60_CS.npz: .*{reason}'):
         convert(NPZConverter(), write(tmp_path, y_train=labels))
+
+
+def test_labels_from_1(tmp_path):
+    path = write(tmp_path, y_train=np.array([1, 2, 60]), y_test=np.array([1]))
+    with pytest.raises(BadFileError, match=r'labels that begin at 1; save y - 1'):
+        convert(NPZConverter(), path)
+    names = tmp_path / 'names.txt'
+    names.write_text('\ufeff' + '\n'.join(f'action {i}' for i in range(61)))
+    annotation, _ = convert(NPZConverter(classes=str(names)), path)
+    assert annotation['annotations'][-1]['label'] == 60
+    assert annotation['metainfo']['classes'][0] == 'action 0'
 
 
 def test_missing_array_is_named(tmp_path):

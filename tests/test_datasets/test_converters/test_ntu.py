@@ -180,7 +180,7 @@ BAD = {
     r"no number.*b'three'": GOOD.replace('3', 'three', 1),
     r'frame 1 has a body of 24 joints': text_of([[(ANN, body()[:24])]]),
     r'4 values after its 3 frames': GOOD + '1 2 3 4\n',
-    r'1 coordinates are NaN': GOOD.replace('1.0', 'NaN', 1),
+    r'1 joints are NaN': GOOD.replace('1.0', 'NaN', 1),
 }
 
 

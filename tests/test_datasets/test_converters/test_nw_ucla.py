@@ -135,10 +135,8 @@ BAD = {
     r'shape \(2, 25, 3\)': record('a01_s01_e01_v01', skeletons=[[[0.0] * 3] * 25] * 2),
     r'shape \(0,\)': record('a01_s01_e01_v01', skeletons=[]),
     'no array of numbers': record('a01_s01_e01_v01', skeletons=[[[0.0], [0.0, 1.0]]]),
-    '1 coordinates are NaN': record('a01_s01_e01_v01', skeletons=joints(x=np.nan)),
-    '1 coordinates are NaN or inf': record(
-        'a01_s01_e01_v01', skeletons=joints(x=np.inf)
-    ),
+    '1 joints are NaN': record('a01_s01_e01_v01', skeletons=joints(x=np.nan)),
+    '1 joints are NaN or inf': record('a01_s01_e01_v01', skeletons=joints(x=np.inf)),
 }
 
 

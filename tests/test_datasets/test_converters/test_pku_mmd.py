@@ -117,7 +117,7 @@ BAD = {
     'the action 0, expected': (TEXT, '0,0,2,1'),
     'its labels are not lines of action,start,end': (TEXT, '1,0\n'),
     "its labels are not lines .*'two'": (TEXT, '1,0,two,1\n'),
-    'coordinates are NaN': (TEXT.replace('1.5', 'nan', 1), '1,0,2,1'),
+    'joints are NaN': (TEXT.replace('1.5', 'nan', 1), '1,0,2,1'),
 }
 
 

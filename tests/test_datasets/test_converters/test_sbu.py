@@ -93,7 +93,7 @@ BAD = {
     'number of columns changed': f'{line(1)}\n1,2,3',
     'lines have 46 values, expected 91': ','.join(['1'] * 46),
     'lines have 90 values': line(1).rpartition(',')[0] + ',',
-    '1 coordinates are NaN': line(1).replace('2.0', 'nan', 1),
+    '1 joints are NaN': line(1).replace('2.0', 'nan', 1),
 }
 
 

@@ -68,7 +68,7 @@ BAD = {
     r'shape \(25, 3, 3\)': dict(d_skel=np.ones((25, 3, 3))),
     'd_skel is object': dict(d_skel=np.full((20, 3, 2), '', dtype=object)),
     'd_skel is complex128': dict(d_skel=skeleton() * 1j),
-    '3 coordinates are NaN or inf': dict(
+    '3 joints are NaN or inf': dict(
         d_skel=np.where(np.arange(180).reshape(20, 3, 3) < 3, np.nan, skeleton())
     ),
 }

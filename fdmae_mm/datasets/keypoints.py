@@ -1,0 +1,48 @@
+"""Persons and joints of one annotation: who is there, what was measured."""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: What of an annotation has a row a person.
+BY_PERSON = {'keypoint', 'keypoint_score'}
+
+
+def present_persons(annotation: dict) -> np.ndarray:
+    """Who is not zero throughout, bool (M,)."""
+    return annotation['keypoint'][:, : annotation['total_frames']].any(axis=(1, 2, 3))
+
+
+def present_first(annotation: dict) -> dict:
+    """The annotation with a copy of its persons, those who are there first.
+
+    FormatGCNInput keeps so many from the start, and some trackers begin with an empty
+    place.
+    """
+    order = np.argsort(~present_persons(annotation), kind='stable')
+    rows = {
+        key: np.asarray(annotation[key])[order] for key in BY_PERSON & annotation.keys()
+    }
+    return annotation | rows
+
+
+def finite_joints(annotation: dict) -> np.ndarray:
+    """Whose coordinates, and score where there is one, are numbers: bool (M, T, V)."""
+    finite = np.isfinite(annotation['keypoint']).all(axis=-1)
+    if 'keypoint_score' in annotation:
+        finite &= np.isfinite(annotation['keypoint_score'])
+    return finite
+
+
+def zero_joints(annotation: dict, dropped: np.ndarray) -> dict:
+    """The annotation with zeros for some joints: they were not measured.
+
+    Args:
+        annotation: Dict with ``keypoint`` (M, T, V, C) and perhaps ``keypoint_score``.
+        dropped: Which joints, bool (M, T, V).
+    """
+    changed = {}
+    for key in BY_PERSON & annotation.keys():
+        changed[key] = np.array(annotation[key])
+        changed[key][dropped] = 0
+    return annotation | changed
