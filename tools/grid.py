@@ -342,7 +342,7 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
     else:
         save = 'default_hooks.checkpoint.interval=1'
         yield train(chain.config, 'pretrain', save, *args.cfg_options)
-        checkpoint = last_checkpoint(folder / 'pretrain')
+        checkpoint = str(last_checkpoint(folder / 'pretrain'))
         encoder = Config.fromfile(chain.config).model.backbone
         # A probe must see what its encoder was trained to see.
         absent = [f'model.backbone.encode_absent={encoder.get("encode_absent", False)}']

@@ -35,7 +35,8 @@ def test_record_of_a_probe(cfg, tmp_path, monkeypatch):
     record = make_record(
         cfg, {'top1': 71.23456}, 12.4, epochs=10, checkpoint=tmp_path / 'epoch_15.pth'
     )
-    assert set(record) == set(FIELDS)
+    assert set(record) == {*FIELDS, 'processes'}
+    assert record['processes'] == 1
     assert record['config'] == 'linear_nw-ucla'
     assert record['protocol'] == 'linear'
     assert (record['dataset'], record['split']) == ('nw_ucla', 'xview_val')
