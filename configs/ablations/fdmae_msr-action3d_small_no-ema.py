@@ -1,8 +1,6 @@
 """FDMAE without the momentum path (ablation).
 
-    python tools/train.py configs/ablations/fdmae_msr-action3d_small_no-ema.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_msr-action3d_small_no-ema.py
 """
 
 _base_ = '../fdmae_msr-action3d_small.py'

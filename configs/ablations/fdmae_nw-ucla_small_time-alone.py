@@ -1,8 +1,6 @@
 """FDMAE without frequency heads and without the momentum path (ablation).
 
-    python tools/train.py configs/ablations/fdmae_nw-ucla_small_time-alone.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_nw-ucla_small_time-alone.py
 """
 
 _base_ = '../fdmae_nw-ucla_small.py'
