@@ -9,9 +9,9 @@ BROWSER_PACKAGES := chromium chromium-driver
 
 .PHONY: quickstart install browser test lint clean
 
-# Pre-train and evaluate a small model; DATA=<annotation file> uses yours.
+# Pre-train and evaluate a small model; DATA=<archive or folder of NW-UCLA> takes that.
 quickstart: install
-	$(BIN)/python tools/quickstart.py $(if $(DATA),--data $(DATA))
+	$(BIN)/python tools/quickstart.py $(if $(DATA),--data "$(DATA)")
 
 install: $(STAMP)
 

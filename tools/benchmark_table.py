@@ -7,8 +7,8 @@ python tools/benchmark_table.py --check    # exit status 1 where they would chan
 The README has what was run here, docs/benchmarks.md has all, and the ablations. A data
 set of your own has a table once configs/results has a record of it. Records that enter
 no table are named. A cell is the mean of the runs in configs/results, with their sample
-standard deviation and number; what others have published stands in
-configs/published.yml with its source.
+standard deviation and number; of folds, those that every row of a table has. What
+others have published stands in configs/published.yml with its source.
 """
 
 from __future__ import annotations
@@ -87,14 +87,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     records = [read_record(p) for p in sorted((CONFIGS / 'results').glob('*.json'))]
     published = yaml.safe_load((CONFIGS / 'published.yml').read_text())
     configs = pretraining_configs()
-    values, unused = runs(records)
+    compared = comparable(records)
+    values, unused = runs(compared)
+    if missing := len(records) - len(compared):
+        unused['folds that another row of their table lacks'] += missing
+    shown = configs.keys() | {p.stem for p in (CONFIGS / 'ablations').glob('*.py')}
+    for row in {row for _, row, _ in values if not reference(row)} - shown:
+        unused[f'config {row!r}, which configs does not have'] += 1
     readme, page = ROOT / 'README.md', ROOT / 'docs' / 'benchmarks.md'
     every = tables(values, published, configs)
     run = {key for key, row, _ in values if not reference(row)}
     short = tables(values, published, configs, empty_rows=False)
-    shown = [text for key, text in short.items() if key in run]
+    in_readme = [text for key, text in short.items() if key in run]
     wanted = {
-        readme: insert(readme.read_text(), shown),
+        readme: insert(readme.read_text(), in_readme),
         page: insert(page.read_text(), [*every.values(), *ablations(values)]),
         CONFIGS / 'metafile.yml': metafile(values, configs),
     }
@@ -131,6 +137,35 @@ def pretraining_configs() -> dict[str, Key]:
 def family(split: str) -> str:
     """The protocol of a split: xview of xview_val, fold of fold3_train."""
     return split.rpartition('_')[0].rstrip('0123456789')
+
+
+def comparable(records: list[dict]) -> list[dict]:
+    """Records without the folds that some row of their table lacks.
+
+    Folds differ by more than methods do, so that a mean over five would not compare
+    with one of them.
+    """
+    folds = defaultdict(lambda: defaultdict(set))  # table -> row -> splits
+    for record in records:
+        if record['protocol'] != 'pretrain' and numbered(record['split']):
+            table = (record['dataset'], family(record['split']))
+            folds[table][row_of(record)].add(record['split'])
+    common = {
+        table: set.intersection(*rows.values()) or set.union(*rows.values())
+        for table, rows in folds.items()
+    }
+    return [
+        record
+        for record in records
+        if record['protocol'] == 'pretrain'
+        or not numbered(record['split'])
+        or record['split'] in common[record['dataset'], family(record['split'])]
+    ]
+
+
+def numbered(split: str) -> bool:
+    """Whether a split is one of several, as fold3_val."""
+    return split.rpartition('_')[0] != family(split)
 
 
 def reference(row: str) -> bool:

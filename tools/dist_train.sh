@@ -6,7 +6,7 @@ if (($# < 2)); then
     echo "usage: $0 CONFIG NUM_PROCESSES [ARGS]" >&2
     exit 2
 fi
-tools=$(cd "$(dirname "$0")" && pwd)
+tools=$(CDPATH= cd -- "$(dirname "$0")" && pwd)
 # This is torchrun, of the python in use.
 PYTHONPATH="$tools/..:${PYTHONPATH:-}" exec python -m torch.distributed.run \
     --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \

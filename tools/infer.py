@@ -84,7 +84,8 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.window is not None:
         args.segment = True
-    if not args.segment and (args.stride or args.fps or args.min_length):
+    times = (args.stride, args.fps, args.min_length or None)
+    if not args.segment and any(option is not None for option in times):
         parser.error('--stride, --fps and --min-length go with --segment or --window')
     if args.segment and args.features:
         parser.error('--features are those of clips, not of recordings')

@@ -5,7 +5,7 @@ if (($# < 3)); then
     echo "usage: $0 PARTITION JOB_NAME CONFIG [ARGS]" >&2
     exit 2
 fi
-tools=$(cd "$(dirname "$0")" && pwd)
+tools=$(CDPATH= cd -- "$(dirname "$0")" && pwd)
 GPUS=${GPUS:-8}
 GPUS_PER_NODE=${GPUS_PER_NODE:-8}
 export MASTER_PORT=${PORT:-$((12000 + RANDOM % 20000))}

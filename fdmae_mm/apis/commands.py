@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from mmaction.evaluation import mean_class_accuracy, top_k_accuracy
+from mmaction.evaluation import top_k_accuracy
 from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import get_device
@@ -27,6 +27,7 @@ from ..evaluation import (
     few_shot_accuracy,
     fuse_scores,
     hold_out_groups,
+    mean_class_accuracy,
     probe_features,
     probe_joints,
     read_scores,

@@ -135,11 +135,12 @@ class SkeletonInferencer:
 
         Raises:
             FileNotFoundError: A path leads nowhere.
-            ValueError: No input can be used, or one with ``strict``; or a pre-training
-                model is asked for predictions.
+            ValueError: No input can be used, or one with ``strict``; a number is not
+                above 0; or a pre-training model is asked for predictions.
         """
         if not features:
             self._check_classifier()
+        _check_positive(batch_size=batch_size, top_k=top_k)
         result = self._run(
             self._reader(layout, format, split),
             inputs,
@@ -209,6 +210,7 @@ class SkeletonInferencer:
             ValueError: As for a call, or the stride is longer than the window.
         """
         self._check_classifier()
+        _check_positive(batch_size=batch_size, top_k=top_k, fps=fps)
         window, stride = self._window(window, stride)
         result = self._run(
             self._reader(layout, format, split),
@@ -240,6 +242,7 @@ class SkeletonInferencer:
             top_k: Classes of a prediction.
         """
         self._check_classifier()
+        _check_positive(top_k=top_k)
         window, stride = self._window(window, stride)
         reader = self._reader(layout, None, None)
 
@@ -426,6 +429,12 @@ class SkeletonInferencer:
         return dict(predictions=[job.result() for job in jobs], skipped=skipped)
 
 
+def _check_positive(**numbers: float | None) -> None:
+    for name, number in numbers.items():
+        if number is not None and number <= 0:
+            raise ValueError(f'{name}={number} must be above 0.')
+
+
 class _ClipJob:
     """A clip: its own view, and one of each person in it.
 
@@ -498,15 +507,17 @@ class _RecordingJob:
         self._min_length = min_length
         self._mapping = inferencer.mapping(clip)
         self._timeline = Timeline(self._frames, window, stride)
+        self._occupied: dict[int, np.ndarray] = {}  # of the windows in hand
         self.num_views = len(window_starts(self._frames, window, stride))
 
     def views(self, annotation: dict) -> Iterator[tuple[int, dict]]:
         """First frame and test view of each window."""
         for start, view in windows(annotation, self._window, self._stride):
+            self._occupied[start] = view['keypoint'].any((0, 2, 3))
             yield start, self._inferencer.preprocess(view, self._mapping)
 
     def add(self, start: int, output: _Output) -> None:
-        self._timeline.add(start, output.scores)
+        self._timeline.add(start, output.scores, self._occupied.pop(start))
 
     def result(self) -> dict:
         segments = []
@@ -539,6 +550,8 @@ class _RecordingJob:
 
 def _write(result: dict[str, list[dict]], out_dir: Path) -> None:
     """Writes the files of ``out_dir``; features go into a file of their own."""
+    for name in ('features.npy', 'predictions.csv'):  # of other inputs
+        (out_dir / name).unlink(missing_ok=True)
     predictions = result['predictions']
     features = [p['features'] for p in predictions if 'features' in p]
     if features:

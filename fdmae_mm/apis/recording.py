@@ -83,7 +83,8 @@ class Timeline:
     """Scores over time: one row of classes for every ``stride`` frames.
 
     A row is the mean of the scores of the windows that overlap its frames, weighted by
-    how many of them each shares. This is the only thing that grows with a recording.
+    how many of them each shares; it has none where nobody is in its frames. This is the
+    only thing that grows with a recording.
 
     Args:
         frames: T of the recording.
@@ -93,12 +94,21 @@ class Timeline:
 
     def __init__(self, frames: int, window: int, stride: int) -> None:
         self.window = window
+        self._stride = stride
         self.bounds = np.append(np.arange(0, frames, stride), frames)  # (steps + 1,)
         self._sums: np.ndarray | None = None  # (steps, classes)
         self._weights = np.zeros(len(self.bounds) - 1, dtype=np.float32)
+        self._occupied = np.zeros(len(self.bounds) - 1, dtype=bool)
 
-    def add(self, start: int, scores: np.ndarray) -> None:
-        """Adds the scores (classes,) of the window that begins at ``start``."""
+    def add(self, start: int, scores: np.ndarray, occupied: np.ndarray) -> None:
+        """Adds a window.
+
+        Args:
+            start: Its first frame.
+            scores: Of its classes, (classes,).
+            occupied: In which of its frames somebody is, bool (window,).
+        """
+        self._occupied[(start + np.flatnonzero(occupied)) // self._stride] = True
         if self._sums is None:
             shape = (len(self._weights), len(scores))
             self._sums = np.zeros(shape, dtype=np.float32)
@@ -115,7 +125,7 @@ class Timeline:
         """Start, end and scores (classes,) of every row; None where nobody was."""
         scores = self._mean()
         for step, (start, end) in enumerate(pairwise(self.bounds.tolist())):
-            yield start, end, scores[step] if self._weights[step] else None
+            yield start, end, scores[step] if self._occupied[step] else None
 
     def segments(self, min_length: int = 0) -> list[Segment]:
         """Stretches of frames in which one class scores highest.
@@ -129,7 +139,7 @@ class Timeline:
         if self._sums is None:
             return []
         scores = self._mean()
-        labels = np.where(self._weights > 0, scores.argmax(axis=1), -1)
+        labels = np.where(self._occupied, scores.argmax(axis=1), -1)
         edges = [0, *(np.flatnonzero(np.diff(labels)) + 1), len(labels)]
         kept = []  # (first step, step after the last, label)
         for first, last in pairwise(edges):
@@ -140,7 +150,7 @@ class Timeline:
                 if self._frames(kept[-1][1], first) < min_length:
                     first = kept.pop()[0]
             kept.append((first, last, label))
-        lengths = np.diff(self.bounds) * (self._weights > 0)
+        lengths = np.diff(self.bounds) * self._occupied
         return [
             Segment(
                 int(self.bounds[first]),

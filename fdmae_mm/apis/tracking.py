@@ -101,7 +101,8 @@ def link(
     """Links the persons of a video over its frames.
 
     Each frame, persons and tracks are paired by the Hungarian method such that the sum
-    of :func:`likeness` is highest, with each track moved on at its last speed. Who is
+    of :func:`likeness`, over the frames since a track was seen, is highest, with each
+    track moved on at its last speed. Who is
     like no track starts a new one; a track that nobody continues is lost, and found
     again within ``max_gap`` frames.
 
@@ -119,15 +120,18 @@ def link(
         alive = [t for t in tracks if frame - t.frames[-1] <= max_gap + 1]
         taken = {}
         if alive and len(keypoint):
+            gap = np.array([frame - track.frames[-1] for track in alive])
             alike = likeness(
                 np.stack([track.predict(frame) for track in alive]),
                 np.stack([track.score[-1] for track in alive]),
                 keypoint,
                 score,
-                np.array([frame - track.frames[-1] for track in alive]),
+                gap,
             )
             # A pair out of reach weighs nothing, so that it pushes nobody away.
             alike[alike < min_likeness] = 0
+            # The same pose is less sure of a track that was lost: it may be anywhere.
+            alike /= gap[:, None]
             pairs = linear_sum_assignment(alike, maximize=True)
             taken = {k: alive[n] for n, k in zip(*pairs, strict=True) if alike[n, k]}
         for k in range(len(keypoint)):

@@ -1,4 +1,4 @@
-from .acc_report import AccReport, accuracy_interval
+from .acc_report import AccReport, accuracy_interval, mean_class_accuracy
 from .fusion import Scores, fuse_scores, read_scores
 from .neighbors import (
     check_few_shot,
@@ -30,6 +30,7 @@ __all__ = [
     'hold_out_groups',
     'knn_accuracy',
     'linear_probe_accuracy',
+    'mean_class_accuracy',
     'nearest_neighbor_accuracy',
     'probe_features',
     'probe_joints',

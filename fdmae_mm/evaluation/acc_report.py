@@ -77,6 +77,8 @@ class AccReport(AccMetric):
             metrics['top1_low'], metrics['top1_high'] = accuracy_interval(
                 correct, len(labels)
             )
+        if 'mean1' in metrics:
+            metrics['mean1'] = mean_class_accuracy(scores, labels)
         if self.out_dir is not None:
             names = list((self.dataset_meta or {}).get('classes', ()))
             names += [str(label) for label in range(len(names), len(matrix))]
@@ -90,6 +92,19 @@ class AccReport(AccMetric):
             open(part, 'w', newline='', encoding='utf-8') as file,
         ):
             csv.writer(file, lineterminator='\n').writerows(rows)
+
+
+def mean_class_accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Mean over the classes that have clips of their top-1 accuracy.
+
+    MMAction2's takes a class that is predicted and has no clip for one of accuracy 0.
+
+    Args:
+        scores: Shape (S, classes).
+        labels: Shape (S,).
+    """
+    correct = scores.argmax(1) == labels
+    return float(np.mean([correct[labels == label].mean() for label in set(labels)]))
 
 
 def _confusion_rows(matrix: np.ndarray, names: list[str]) -> Iterable[Sequence]:

@@ -251,10 +251,12 @@ def linear_probe_accuracy(
     probe = nn.Sequential(norm, fc).to(features.device)
     optimizer = torch.optim.SGD(probe.parameters(), lr=lr, momentum=0.9)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
+    smallest = max(2, min(batch_size, num_clips) // 8)
     for epoch in range(epochs):
         order = torch.randperm(num_clips, generator=generator)
         for index in order.to(features.device).split(batch_size):
-            if len(index) < 2:  # a batch norm needs two
+            # The statistics of a few clips that are left over would undo a good step.
+            if len(index) < smallest:
                 continue
             view = (index + epoch) % num_views
             error = F.cross_entropy(probe(features[view, index]), feature_labels[index])

@@ -71,6 +71,8 @@ RUNNER_KEYS = (
     'randomness',
     'default_scope',
 )
+#: Second persons are spread over so many.
+SYNTHETIC_CLIPS = 96
 #: FLOPs are counted over so many clips or more, for persons in their proportion.
 COUNTED_CLIPS = 12
 
@@ -92,12 +94,14 @@ class Script:
             function of no arguments that makes one step.
         batch_size: Clips a step.
         device: ``'cpu'`` or ``'cuda'``.
+        amp: Run its steps under autocast to bfloat16, as those beside it.
     """
 
     name: str
     path: str | os.PathLike
     batch_size: int
     device: str = 'cpu'
+    amp: bool = False
 
     def build(self, clock: HostClock | CudaClock) -> ScriptStep:
         """The workload.
@@ -182,7 +186,7 @@ class Setting:
 
 
 def synthetic_clips(
-    num_joints: int, channels: int, persons: float, num_clips: int = 96
+    num_joints: int, channels: int, persons: float, num_clips: int = SYNTHETIC_CLIPS
 ) -> list[dict]:
     """Annotations of bodies that drift at random, always the same ones.
 
@@ -321,7 +325,9 @@ class Inference:
             loader = setting.loader('eval_dataloader', folder)
             loader.num_workers = 0
             loader = Runner.build_dataloader(loader, seed=0)
-            self._batches = itertools.cycle(list(itertools.islice(loader, 4)))
+            # All of the synthetic clips, over which second persons are spread.
+            count = max(4, -(-SYNTHETIC_CLIPS // self.clips))
+            self._batches = itertools.cycle(list(itertools.islice(loader, count)))
         self._autocast = torch.autocast(setting.device, torch.bfloat16, setting.amp)
         self.parts = Parts(clock)
         if setting.compile:
@@ -336,10 +342,12 @@ class Inference:
 
     def flops(self) -> Flops:
         """Operations of a clip."""
+        batches = -(-COUNTED_CLIPS // self.clips)
         with flop_counter() as counter, torch.no_grad():
-            data = self.model.data_preprocessor(next(self._batches), False)
-            self.model(**data, mode='predict')
-        flops = counter.get_total_flops() / self.clips
+            for _ in range(batches):
+                data = self.model.data_preprocessor(next(self._batches), False)
+                self.model(**data, mode='predict')
+        flops = counter.get_total_flops() / (batches * self.clips)
         return Flops(flops, flops)
 
 
@@ -380,15 +388,16 @@ class ScriptStep:
         self.clips = script.batch_size
         self.parts = Parts(clock)
         self._step: Callable[[], None] = make_step(script.batch_size, script.device)
+        self._autocast = torch.autocast(script.device, torch.bfloat16, script.amp)
 
     def step(self) -> None:
         """One step."""
-        with self.parts.part(REST):
+        with self.parts.part(REST), self._autocast:
             self._step()
 
     def flops(self) -> Flops:
         """Operations of a clip, of the whole step alone."""
-        with flop_counter() as counter:
+        with flop_counter() as counter, self._autocast:
             self._step()
         return Flops(step=counter.get_total_flops() / self.clips)
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ..datasets.layouts import SkeletonLayout
 from ..files import written_whole
-from .reconstruction import draw_bones
+from .reconstruction import draw_bones, draw_joints
 from .style import FAINT, ORIGINAL, PAGE, PREDICTED, new_figure
 
 
@@ -54,8 +54,8 @@ def save_animation(
         draw_bones(middle, original[t], layout, FAINT)
         draw_bones(right, original[t], layout, FAINT)
         draw_bones(right, reconstructed[t], layout, PREDICTED)
-        for ax, joints in ((middle, original), (right, reconstructed)):
-            ax.plot(*joints[t][~mask[t], :2].T, 'o', ms=3.5, color=ORIGINAL)
+        draw_joints(middle, original[t], ~mask[t])
+        draw_joints(right, reconstructed[t], ~mask[t])
         canvas.draw()
         pictures.append(Image.fromarray(np.array(canvas.buffer_rgba())))
         fig.set_layout_engine('none')  # the first frame has set the places

@@ -136,7 +136,7 @@ def plot_bands(
             'joints with band edges, from a checkpoint.'
         )
     curves = _curves(logs, keys, smooth)
-    labels = {key: dict(title=_band_title(runs[0], key)) for key in keys}
+    labels = {key: dict(title=_band_title(runs, key)) for key in keys}
     labels[keys[0]]['ylabel'] = 'error of the band, as logged'
     return _draw(curves, labels, True, width), curves
 
@@ -198,9 +198,10 @@ def _curve(seeds: list[list[dict]], key: str, name: str, smooth: float) -> Curve
     if not steps:
         raise ValueError(f'The runs of {name} have logged {key!r} at no common step.')
     raw = np.array([[found[step] for step in steps] for found in series], dtype=float)
-    smoothed = raw @ _kernel(np.array(steps), smooth)
-    spread = smoothed.std(0, ddof=1) if len(raw) > 1 else np.zeros(len(steps))
     unit = next(_unit(r) for r in seeds[0] if key in r)
+    # A validation is a point of its own, no sample of a noisy curve.
+    smoothed = raw @ _kernel(np.array(steps), 0 if unit == 'epoch' else smooth)
+    spread = smoothed.std(0, ddof=1) if len(raw) > 1 else np.zeros(len(steps))
     return Curve(np.array(steps), raw, smoothed.mean(0), spread, unit)
 
 
@@ -213,14 +214,17 @@ def _kernel(steps: np.ndarray, smooth: float) -> np.ndarray:
     return weights / weights.sum(0)
 
 
-def _band_title(run: str | os.PathLike, key: str) -> str:
-    """Band and window of a key; in cycles a frame where the run has left its config."""
+def _band_title(runs: Sequence[str | os.PathLike], key: str) -> str:
+    """Band and window of a key; in cycles a frame where the runs' configs agree."""
     head, window, band = _BAND.fullmatch(key).groups()
     band = int(band)
-    edges = _band_edges(run, head)
-    if edges is None:
+    found = {
+        tuple(edges[band : band + 2]) if edges else None
+        for edges in (_band_edges(run, head) for run in runs)
+    }
+    if len(found) > 1 or None in found:
         return f'band {band}, window of {window} frames'
-    low, high = map(fraction, edges[band : band + 2])
+    low, high = map(fraction, found.pop())
     return f'{low} to {high} cycles a frame\nwindow of {window} frames'
 
 

@@ -40,10 +40,10 @@ def draw_reconstruction(
         top, middle, bottom = axes[:, column]
         draw_bones(top, original[t], layout, ORIGINAL)
         draw_bones(middle, original[t], layout, FAINT)
-        middle.plot(*original[t][~mask[t], :2].T, 'o', ms=3.5, color=ORIGINAL)
+        draw_joints(middle, original[t], ~mask[t])
         draw_bones(bottom, original[t], layout, FAINT)
         draw_bones(bottom, reconstructed[t], layout, PREDICTED)
-        bottom.plot(*reconstructed[t][~mask[t], :2].T, 'o', ms=3.5, color=ORIGINAL)
+        draw_joints(bottom, reconstructed[t], ~mask[t])
         top.set_title(f'frame {t}', fontsize=9)
     for name, ax in zip(rows, axes[:, 0], strict=True):
         ax.set_ylabel(name, fontsize=10)
@@ -67,3 +67,9 @@ def draw_bones(
     # NaN lifts the pen: a line a bone would cost most of the time of a picture.
     line = np.pad(ends, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
     ax.plot(*line.reshape(-1, 2).T, '-', lw=1.6, color=color)
+
+
+def draw_joints(ax: Axes, joints: np.ndarray, visible: np.ndarray) -> None:
+    """Draw dots at those of the joints (V, C >= 2) that were seen and measured."""
+    measured = joints.any(axis=-1)
+    ax.plot(*joints[visible & measured, :2].T, 'o', ms=3.5, color=ORIGINAL)

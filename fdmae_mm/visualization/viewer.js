@@ -251,10 +251,19 @@ function drawTrajectories() {
 // Whole powers of ten around positive numbers, as exponents.
 function decades(values) {
   const logs = values.filter(x => x > 0).map(Math.log10);
-  return logs.length ? [Math.floor(Math.min(...logs)), Math.ceil(Math.max(...logs) + 1e-9)] : [-1, 0];
+  const low = logs.reduce((a, b) => Math.min(a, b), Infinity), high = logs.reduce((a, b) => Math.max(a, b), -Infinity);
+  return logs.length ? [Math.floor(low), Math.ceil(high + 1e-9)] : [-1, 0];
 }
 
 function drawSpectrum() {
+  // The sum below takes frames times frames; a long recording would block the page.
+  const short = state.clip.frames <= 1000;
+  $('spectrum').hidden = !short;
+  if (!short) {
+    $('spectrum-title').textContent = 'Spectrum of clips of up to 1000 frames';
+    $('spectrum-bands').textContent = '';
+    return;
+  }
   const {clip, joint} = state, shapes = [], annotations = [], powers = [], traces = [];
   for (const source of chartSources()) {
     const coordinates = series(source === 'original' ? clip.original : clip.reconstructed)

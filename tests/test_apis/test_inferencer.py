@@ -361,6 +361,24 @@ def test_files_hold_what_was_returned(loaded, clips, tmp_path):
     ] == expected
 
 
+def test_files_of_an_earlier_run_do_not_stay(loaded, clips, recording, tmp_path):
+    loaded(clips[:2], show_progress=False, features=True, out_dir=tmp_path)
+    loaded.segment(
+        recording, 20, 10, min_length=10**6, out_dir=tmp_path, show_progress=False
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ['predictions.json']
+
+
+@pytest.mark.parametrize('name', ['batch_size', 'top_k', 'fps'])
+def test_numbers_must_be_above_0(loaded, recording, name):
+    with pytest.raises(ValueError, match=rf'{name}=-1 must be above 0'):
+        loaded.segment(recording, show_progress=False, **{name: -1})
+    if name == 'fps':
+        return
+    with pytest.raises(ValueError, match=rf'{name}=0 must be above 0'):
+        loaded(recording, show_progress=False, **{name: 0})
+
+
 @pytest.fixture(scope='module')
 def recording(synthetic_annotation):
     """Clips of two persons end to end, the second with a pause: (2, T, 25, 3)."""
@@ -431,11 +449,10 @@ def test_segments_of_a_recording(loaded, recording, tmp_path):
         assert segment['class'] == f'action {segment["label"]}'
         tops = [steps[i] for i in range(segment['start'], segment['end'], 10)]
         assert {top[0]['label'] for top in tops} == {segment['label']}
-    # Windows from 60 to 120 see nobody: the last row before is 60 to 70, by the window
-    # that begins at 50.
-    assert steps[60] and steps[130]
-    assert not any(steps[i] for i in range(70, 130, 10))
-    assert not any(70 <= s['start'] < 130 for s in segments)
+    # The windows from 50 and 130 see somebody, but not in the rows from 60 to 140.
+    assert steps[50] and steps[140]
+    assert not any(steps[i] for i in range(60, 140, 10))
+    assert not any(s['start'] < 140 and s['end'] > 60 for s in segments)
     assert json.loads((tmp_path / 'predictions.json').read_text()) == result
     with open(tmp_path / 'predictions.csv', newline='') as file:
         rows = list(csv.DictReader(file))

@@ -41,8 +41,8 @@ def test_windows_without_anyone_are_left_out():
 
 def test_scores_of_overlapping_windows_are_averaged():
     timeline = Timeline(frames=6, window=4, stride=2)
-    timeline.add(0, np.array([1.0, 0.0]))
-    timeline.add(2, np.array([0.0, 1.0]))
+    timeline.add(0, np.array([1.0, 0.0]), np.ones(4, bool))
+    timeline.add(2, np.array([0.0, 1.0]), np.ones(4, bool))
     assert [(a, b, s.tolist()) for a, b, s in timeline.steps()] == [
         (0, 2, [1, 0]),
         (2, 4, [0.5, 0.5]),
@@ -59,7 +59,7 @@ def test_a_row_is_the_mean_over_its_frames(frames, window, stride):
     sums, counts = np.zeros((frames, 3)), np.zeros(frames)
     for start in window_starts(frames, window, stride):
         scores = rng.random(3)
-        timeline.add(start, scores)
+        timeline.add(start, scores, np.ones(min(window, frames), bool))
         sums[start : start + window] += scores
         counts[start : start + window] += 1
     end = 0
@@ -78,7 +78,7 @@ def timeline_of(labels, frames_each=10):
         if label >= 0:
             scores = np.full(3, 0.05)
             scores[label] = 0.9
-            timeline.add(step * frames_each, scores)
+            timeline.add(step * frames_each, scores, np.ones(frames_each, bool))
     return timeline
 
 
@@ -104,6 +104,16 @@ def test_rows_become_segments(labels, min_length, expected):
 def test_score_of_a_segment_is_the_mean_of_its_class():
     (segment,) = timeline_of([0, 0, 1, 0, 0]).segments(20)
     assert segment.score == pytest.approx((4 * 0.9 + 0.05) / 5)
+
+
+def test_a_row_without_anyone_has_no_class():
+    timeline = Timeline(frames=40, window=20, stride=10)
+    here = np.arange(40) == 12  # one frame, in the second row
+    for start in (0, 10):  # that at 20 has nobody in it
+        timeline.add(start, np.array([0.2, 0.8]), here[start : start + 20])
+    assert [scores is not None for *_, scores in timeline.steps()] == [0, 1, 0, 0]
+    ((start, end, label, score),) = timeline.segments()
+    assert (start, end, label, score) == (10, 20, 1, pytest.approx(0.8))
 
 
 def test_a_recording_of_nobody_has_no_segments():

@@ -131,6 +131,21 @@ def test_passer_by_takes_no_lost_identity_far_away():
     assert [track.frames for track in link(clip)] == [[0, 1, 2], [0], [2]]
 
 
+@pytest.mark.parametrize('doubled', [[20], [20, 21, 22]])
+def test_a_box_given_twice_does_not_split_a_person(doubled):
+    rng = np.random.default_rng(0)
+
+    def body():
+        return pose() + rng.normal(scale=0.3, size=(4, 2)).astype(np.float32)
+
+    clip = [frame(*(body() for _ in range(1 + (t in doubled)))) for t in range(100)]
+    tracks = link(clip)
+    # Each goes on without a hole, so that nobody alternates between two halves.
+    assert len(tracks) == 2
+    for track in tracks:
+        assert track.frames == list(range(track.frames[0], track.frames[-1] + 1))
+
+
 def test_nobody_at_all():
     assert link([EMPTY, EMPTY]) == []
     assert link([]) == []

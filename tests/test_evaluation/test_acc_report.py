@@ -46,6 +46,12 @@ def test_scalars_are_those_of_accmetric_and_an_interval():
     assert (low, high) == accuracy_interval(4, 8)
 
 
+def test_a_class_without_clips_does_not_count_in_the_mean():
+    metric = build(topk=[1])
+    process(metric, [(0, 0), (0, 2), (1, 1), (1, 1)])
+    assert metric.evaluate(4)['acc/mean1'] == (0.5 + 1) / 2
+
+
 def test_interval_holds_top1_where_scores_are_equal():
     metric = build(topk=[1])
     for scores in ([1, 1, 0], [1, 0, 0]):  # of equals, top-1 takes the last

@@ -58,6 +58,17 @@ def test_linear_probe_is_deterministic_by_seed_and_leaves_global_randomness():
     assert torch.equal(torch.rand(()), after)
 
 
+@pytest.mark.parametrize('left_over', [2, 4])
+def test_clips_that_are_left_over_do_no_harm(left_over):
+    # A batch norm of two clips makes each feature +1 or -1.
+    generator = torch.Generator().manual_seed(0)
+    centres = 0.35 * torch.randn(10, 128, generator=generator)
+    y = torch.arange(1256) % 10
+    x = centres[y] + torch.randn(1256, 128, generator=generator)
+    known = 256 + left_over
+    assert linear_probe_accuracy(x[:known], y[:known], x[300:], y[300:]) > 94
+
+
 def test_an_epoch_takes_one_view_of_each_clip():
     """The probe of K views takes those steps that it would take on one."""
     x, y = torch.randn(50, 4), torch.randint(3, (50,))

@@ -71,6 +71,19 @@ def test_cells_are_means_of_the_runs(tool):
     assert tool['summary'](found.get(('mae_a', 'linear'))) == '–'
 
 
+def test_folds_that_a_row_lacks_are_left_out(tool):
+    def fold(config, number, linear):
+        return record(config, 0, split=f'fold{number}_val', linear=linear)
+
+    joints, mae = 'joints_sbu_small', 'mae_sbu_small'
+    compared = tool['comparable'](
+        [fold(joints, 1, 70), fold(joints, 2, 90), fold(mae, 1, 80), record(mae, 0)]
+    )
+    assert [r['split'] for r in compared] == ['fold1_val', 'fold1_val', 'xview_val']
+    apart = [fold(joints, 1, 70), fold(mae, 2, 80)]
+    assert tool['comparable'](apart) == apart
+
+
 def test_what_is_trained_from_scratch_has_a_row_of_its_own(tool, configs):
     found = record('stgcnpp_nw-ucla_small', 0, protocol='supervised', top1=80)
     found.update(config='stgcnpp_nw-ucla_small', start=None)

@@ -123,6 +123,24 @@ def test_bands_come_low_first_with_their_frequencies(tmp_path):
     assert drawn == [[0.5, 0.1], [0.5, 0.1]]  # as logged, and smoothed
 
 
+def test_validations_are_not_smoothed(tmp_path):
+    run = write(tmp_path / 'a', [{'acc/top1': 0.2 * n, 'step': n} for n in range(1, 4)])
+    curve = plot_curves([run], ['acc/top1'])[1]['acc/top1']['a']
+    assert curve.unit == 'epoch'
+    np.testing.assert_allclose(curve.mean, [0.2, 0.4, 0.6])
+
+
+def test_bands_of_other_edges_have_no_title_of_one(tmp_path):
+    key, runs = 'frequency_w16_band0', []
+    for name, edge in (('a', '1 / 16'), ('b', '1 / 4')):
+        runs.append(write(tmp_path / name, [step(1, **{key: 0.5})]))
+        config = next(runs[-1].glob('*/vis_data')) / 'config.py'
+        config.write_text(CONFIG.replace('0.0625', str(eval(edge))))
+    titles = [plot_bands(each)[0].axes[0].get_title() for each in (runs[:1], runs)]
+    assert titles[0].startswith('0 to 1/16 cycles a frame')
+    assert titles[1] == 'band 0, window of 16 frames'
+
+
 def test_bands_of_a_run_without_them_are_refused(tmp_path):
     run = write(tmp_path / 'mae_s0', [step(1, loss=1.0)])
     with pytest.raises(ValueError, match='No log of mae has errors of bands'):

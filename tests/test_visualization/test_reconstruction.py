@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from fdmae_mm.datasets.layouts import get_layout
 from fdmae_mm.visualization import draw_reconstruction
-from fdmae_mm.visualization.reconstruction import draw_bones
+from fdmae_mm.visualization.reconstruction import draw_bones, draw_joints
 
 
 def test_bones_of_dropped_joints_are_not_drawn():
@@ -21,6 +21,14 @@ def test_bones_of_dropped_joints_are_not_drawn():
     assert len(bones) == 18
     np.testing.assert_array_equal(drawn[:, :2], joints[np.array(bones), :2])
     assert np.isnan(drawn[:, 2]).all()  # no line from bone to bone
+
+
+def test_dots_of_dropped_joints_are_not_drawn():
+    joints = np.arange(1.0, 13).reshape(4, 3)
+    joints[2] = 0
+    ax = Figure().subplots()
+    draw_joints(ax, joints, np.array([True, False, True, True]))
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), joints[[0, 3], :2])
 
 
 def test_the_picture_is_written_and_not_blank(tmp_path):

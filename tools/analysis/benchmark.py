@@ -65,7 +65,8 @@ def settings(args: argparse.Namespace) -> list[Setting | Script]:
         found.append(setting(config, args.against_options, args))
     for script in args.against_script:
         batch_size = found[0].batch_size
-        found.append(Script(Path(script).name, script, batch_size, args.device))
+        name = Path(script).name
+        found.append(Script(name, script, batch_size, args.device, args.amp))
     return found
 
 

@@ -309,10 +309,12 @@ def _width(args: argparse.Namespace) -> dict[str, float]:
 def _print_curves(curves: Curves) -> None:
     for key, runs in curves.items():
         for name, curve in runs.items():
-            last, spread = curve.mean[-1], curve.spread[-1]
+            last = curve.raw[:, -1]  # what was logged, and not smoothed
+            seeds = len(last)
+            spread = f' ± {last.std(ddof=1):.2g}' if seeds > 1 else ''
             print(
-                f'{key}, {name}: {last:.4g} ± {spread:.2g} at {curve.unit} '
-                f'{curve.steps[-1]} ({len(curve.raw)} seeds)'
+                f'{key}, {name}: {last.mean():.4g}{spread} at {curve.unit} '
+                f'{curve.steps[-1]} ({seeds} seed{"s" if seeds > 1 else ""})'
             )
 
 

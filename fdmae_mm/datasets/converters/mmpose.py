@@ -213,7 +213,7 @@ def _tracks(frames: list[list[_Person]]) -> list[dict[int, _Person]]:
 
 def _associate(frames: list[list[_Person]]) -> list[dict[int, _Person]]:
     """Links each person to the track whose last pose is nearest."""
-    tracks, last = [], []
+    tracks, last, seen = [], [], []
     for frame, people in enumerate(frames):
         of = {}
         if tracks and people:
@@ -223,14 +223,17 @@ def _associate(frames: list[list[_Person]]) -> list[dict[int, _Person]]:
             )  # (tracks, persons)
             size = np.linalg.norm(np.ptp(before, axis=1), axis=-1, keepdims=True)
             cost = distance / np.maximum(size, np.finfo(np.float32).eps)
-            # Capped, so that one person out of reach does not push others away.
-            pairs = linear_sum_assignment(np.minimum(cost, _MAX_MOTION))
-            of = {i: t for t, i in zip(*pairs, strict=True) if cost[t, i] < _MAX_MOTION}
+            # Whoever is out of reach weighs nothing, and pushes nobody away. A track of
+            # which nothing was seen for long gives way to one that was seen just now.
+            near = np.maximum(_MAX_MOTION - cost, 0) / (frame - np.array(seen))[:, None]
+            pairs = linear_sum_assignment(near, maximize=True)
+            of = {i: t for t, i in zip(*pairs, strict=True) if near[t, i] > 0}
         for i, person in enumerate(people):
             if i not in of:
                 of[i] = len(tracks)
                 tracks.append({})
                 last.append(person.keypoint)
+                seen.append(frame)
             tracks[of[i]][frame] = person
-            last[of[i]] = person.keypoint
+            last[of[i]], seen[of[i]] = person.keypoint, frame
     return tracks

@@ -132,6 +132,18 @@ def test_absent_person_is_zeros_and_comes_back(tmp_path):
     )
 
 
+def test_a_person_given_twice_is_not_split(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = [
+        [pose(rng.normal(), score=0.9) for _ in range(1 + (t == 5))] for t in range(40)
+    ]
+    sample = one(tmp_path, inferencer(frames))
+    there = sample['keypoint'].any((2, 3))  # (M, T)
+    # Each goes on without a hole, so that nobody alternates between two halves.
+    assert len(there) == 2
+    assert (np.abs(np.diff(there, prepend=0, append=0)).sum(1) == 2).all()
+
+
 def test_who_leaps_is_another_person(tmp_path):
     found = places(one(tmp_path, inferencer([[pose(0)], [pose(0)], [pose(400)]])))
     assert np.array_equal(
