@@ -576,3 +576,22 @@ def test_flat_layout_and_an_empty_clip(browser, tmp_path):
     assert get(browser, 'trajectories').is_displayed()
     assert len(browser.execute_script("return $('trajectories').data")) == 2
     assert browser.get_log('browser') == []
+
+
+def test_a_long_recording_has_no_spectrum(browser, tmp_path):
+    # Its sum takes frames times frames, and would block the page.
+    clips = [
+        dict(frame_dir=name, label=0, keypoint=keypoint, total_frames=frames)
+        for name, frames in (('long', 1002), ('short', 6))
+        for keypoint in [np.tile(body(), (1, frames // 6, 1, 1)).astype('f4')]
+    ]
+    save_annotation(dict(split={}, annotations=clips), tmp_path / 'long.pkl')
+    out = tmp_path / 'page.html'
+    view(out, ann_file=tmp_path / 'long.pkl', layout=LAYOUT)
+    browser.get(out.as_uri())
+    assert not get(browser, 'spectrum').is_displayed()
+    assert 'up to 1000 frames' in get(browser, 'spectrum-title').text
+    get(browser, 'next').click()
+    assert get(browser, 'spectrum').is_displayed()
+    assert get(browser, 'spectrum-title').text == 'Spectrum of its motion'
+    assert browser.get_log('browser') == []
