@@ -237,6 +237,17 @@ def test_inference_counts_the_encoder_and_head(tiny_config, capsys):
     assert work['gflops_forward'] == pytest.approx(2 * macs / 1e9)
 
 
+def test_second_persons_are_in_the_clips_of_an_inference(tiny_config):
+    cfg = Config.fromfile(tiny_config(FINETUNE))
+    for transform in cfg.eval_dataloader.dataset.pipeline:
+        if transform.type == 'FormatGCNInput':
+            transform.num_person = 2
+    options = dict(batch_size=1, what='inference', persons=0.25)
+    work = Setting('tiny', cfg, **options).build(HostClock())
+    clips = [next(work._batches)['inputs'][0] for _ in range(96)]
+    assert sum(bool(clip[:, 1].any()) for clip in clips) == 24
+
+
 def test_inference_needs_a_classifier(tiny_config):
     config = tiny_config(PRETRAIN)
     with pytest.raises(ValueError, match='no classifier'):
@@ -270,6 +281,23 @@ def test_code_of_others(tiny_config, tmp_path):
     script.write_text('')
     with pytest.raises(ValueError, match=r'theirs\.py has no make_step'):
         benchmark([slow])
+
+
+def test_code_of_others_runs_in_the_precision_that_is_printed(tmp_path):
+    script = tmp_path / 'theirs.py'
+    script.write_text(
+        'import torch\n'
+        'def make_step(batch_size, device):\n'
+        '    def step():\n'
+        '        kinds.add((torch.ones(2, 3) @ torch.ones(3, 4)).dtype)\n'
+        '    step.kinds = kinds = set()\n'
+        '    return step\n'
+    )
+    for amp, dtype in ((False, torch.float32), (True, torch.bfloat16)):
+        work = Script('theirs', script, 2, amp=amp).build(HostClock())
+        work.step()
+        work.flops()
+        assert work._step.kinds == {dtype}
 
 
 @pytest.fixture
