@@ -1,8 +1,6 @@
 """FDMAE with all bands at one scale, the window of 16 frames (ablation).
 
-    python tools/train.py configs/ablations/fdmae_nw-ucla_small_one-scale.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_nw-ucla_small_one-scale.py
 """
 
 _base_ = '../fdmae_nw-ucla_small.py'
