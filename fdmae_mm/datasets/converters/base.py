@@ -184,20 +184,20 @@ def _read(
         return BadFileError(str(error))
 
 
-# Of a worker process. A converter may hold large side files: it is sent once.
-_converter: BaseConverter
-_non_finite: str
+# Of a worker process: _read of its converter, which may hold large side files and is
+# sent once.
+_read_here: Callable
 
 
-def _start_worker(converter: BaseConverter, non_finite: str) -> None:
-    global _converter, _non_finite
-    _converter, _non_finite = converter, non_finite
+def _start_worker(read: Callable) -> None:
+    global _read_here
+    _read_here = read
 
 
 def _read_in_worker(
     path: PurePosixPath, content: bytes
 ) -> list[dict | LeftOut] | BadFileError:
-    return _read(_converter, _non_finite, path, partial(io.BytesIO, content))
+    return _read_here(path, partial(io.BytesIO, content))
 
 
 def _checked(annotation: dict, non_finite: str) -> dict:
@@ -216,20 +216,19 @@ def _checked(annotation: dict, non_finite: str) -> dict:
 
 
 def _parse_all(
-    converter: BaseConverter,
+    read: Callable,
     files: list[tuple[PurePosixPath, Callable[[], BinaryIO]]],
     workers: int,
-    non_finite: str,
 ) -> Iterator[tuple[PurePosixPath, list[dict | LeftOut] | BadFileError]]:
     """Results in the order of the files, in this process or in others."""
     if workers == 1 or len(files) == 1:
         for path, open_file in files:
-            yield path, _read(converter, non_finite, path, open_file)
+            yield path, read(path, open_file)
         return
     # Not pool.map, which would read every file into memory at once.
     pending = deque()
     with ProcessPoolExecutor(
-        workers, initializer=_start_worker, initargs=(converter, non_finite)
+        workers, initializer=_start_worker, initargs=(read,)
     ) as pool:
         for path, open_file in files:
             if len(pending) >= 8 * workers:
@@ -296,7 +295,8 @@ def convert(
         bar = ProgressBar(len(files), file=sys.stderr)
         # Ends the line of the bar, so that no error stands on it.
         stack.callback(sys.stderr.write, '\n')
-        for path, parsed in _parse_all(converter, files, workers, non_finite):
+        read = partial(_read, converter, non_finite)
+        for path, parsed in _parse_all(read, files, workers):
             if not isinstance(parsed, BadFileError):
                 kept = [sample for sample in parsed if not isinstance(sample, LeftOut)]
                 skipped += [
