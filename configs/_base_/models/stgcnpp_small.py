@@ -23,7 +23,7 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type='CosineAnnealingLR', end=3, T_max=3, convert_to_iter_based=True)
 ]
-# 30 passes over a small set.
+# 30 passes over NW-UCLA, as many steps on the others.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=3, val_interval=3)
 auto_scale_lr = dict(enable=False, base_batch_size=64)
 val_evaluator = dict(type='AccReport')
