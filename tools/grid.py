@@ -138,13 +138,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             return 1
     slots = queue.SimpleQueue()
-    devices = torch.cuda.device_count()
+    devices = visible_devices()
     cores = os.cpu_count() or 1
-    jobs = args.jobs or devices or cores
+    jobs = args.jobs or len(devices) or cores
     for slot in range(jobs):
         environment = {'OMP_NUM_THREADS': str(max(1, cores // jobs))}
         if devices:
-            environment['CUDA_VISIBLE_DEVICES'] = str(slot % devices)
+            environment['CUDA_VISIBLE_DEVICES'] = devices[slot % len(devices)]
         slots.put(environment)
     problems, processes = [], Processes()
     before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
@@ -233,6 +233,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
             'have probe alone. Run them by themselves.'
         )
     return args
+
+
+def visible_devices() -> list[str]:
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    count = torch.cuda.device_count()
+    names = os.environ.get('CUDA_VISIBLE_DEVICES')
+    return names.split(',')[:count] if names else [str(i) for i in range(count)]
 
 
 def benchmark(protocol: str, chain: Chain) -> Path:

@@ -13,5 +13,5 @@ export MASTER_PORT=${PORT:-$((12000 + RANDOM % 20000))}
 # shellcheck disable=SC2086
 PYTHONPATH="$tools/..:${PYTHONPATH:-}" exec srun -p "$1" --job-name="$2" \
     --gres=gpu:"$GPUS_PER_NODE" --ntasks="$GPUS" --ntasks-per-node="$GPUS_PER_NODE" \
-    --cpus-per-task="${CPUS_PER_TASK:-5}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
+    --cpus-per-task="${CPUS_PER_TASK:-9}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
     python -u "$tools/test.py" "$3" "$4" --launcher slurm "${@:5}"

@@ -69,8 +69,6 @@ def train(argv: Sequence[str] | None = None) -> None:
     cfg = _load_config(args)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    if args.amp:
-        enable_amp(cfg)
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
@@ -80,6 +78,8 @@ def train(argv: Sequence[str] | None = None) -> None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     options = args.cfg_options or {}
     cfg.merge_from_dict(options)
+    if args.amp:
+        enable_amp(cfg)  # after the options, which may name another dtype
     if args.resume:
         checkpoint = cfg.load_from or find_latest_checkpoint(cfg.work_dir)
         if checkpoint is not None:
@@ -372,7 +372,9 @@ def _examples(*lines: str) -> str:
 
 
 def _load_config(args: argparse.Namespace) -> Config:
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    # MMEngine reads LOCAL_RANK for the device of a model, and sets it for slurm alone.
+    local_rank = os.environ.get('OMPI_COMM_WORLD_LOCAL_RANK', str(args.local_rank))
+    os.environ.setdefault('LOCAL_RANK', local_rank)
     cfg = Config.fromfile(find_config(args.config))
     cfg.launcher = args.launcher
     if args.work_dir:

@@ -1,4 +1,5 @@
 from . import transforms
+from .collate import stacked_transfer
 from .skeleton_dataset import SkeletonDataset
 
-__all__ = ['SkeletonDataset', 'transforms']
+__all__ = ['SkeletonDataset', 'stacked_transfer', 'transforms']

@@ -158,12 +158,16 @@ class SkeletonDataset(PoseDataset):
                     "'frame_dir'."
                 )
             found[self._name(sample)] += 1
-        prefix, _, part = (self.split or '').rpartition('dev_')
+        prefix, development, part = (self.split or '').rpartition('dev_')
         if self.split is None:
             names = set(found)
         elif self.split in content['split']:
             names = set(content['split'][self.split])
-        elif part in ('train', 'val') and f'{prefix}train' in content['split']:
+        elif (
+            development
+            and part in ('train', 'val')
+            and f'{prefix}train' in content['split']
+        ):
             names = set(content['split'][f'{prefix}train'])
             names = self._development(content['annotations'], names, part == 'val')
         else:

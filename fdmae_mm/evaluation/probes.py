@@ -57,7 +57,7 @@ def extract_joints(batches: Iterable[dict]) -> tuple[Tensor, Tensor]:
     for batch in batches:
         clips = torch.stack(batch['inputs']).float()  # (B, K, M, T, V, C)
         joints.append(clips.mean(1).flatten(1))
-        labels += [sample.gt_label for sample in batch['data_samples']]
+        labels.append(torch.cat([s.gt_label for s in batch['data_samples']]))
     return torch.cat(joints), torch.cat(labels)
 
 

@@ -87,6 +87,14 @@ def test_holding_out_takes_four_subjects(build, annotation):
         build('dev_val')
 
 
+@pytest.mark.parametrize('split', ['val', 'train'])
+def test_a_plain_split_is_not_cut_from_another(build, annotation, split):
+    """Val was a part of train where a file had no val, and a test one of training."""
+    annotation['split']['test'] = annotation['split'].pop(split)
+    with pytest.raises(ValueError, match=f"no split '{split}'"):
+        build(split)
+
+
 def test_a_split_of_the_file_named_dev_comes_first(build, annotation):
     with_subjects(annotation, [1, 2, 3, 4])
     annotation['split']['dev_val'] = ['s1_0']

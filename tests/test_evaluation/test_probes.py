@@ -1,7 +1,9 @@
+import weakref
 from types import SimpleNamespace
 
 import pytest
 import torch
+from mmaction.structures import ActionDataSample
 
 from fdmae_mm.evaluation import (
     extract_joints,
@@ -137,6 +139,21 @@ def test_joints_are_the_coordinates_an_encoder_is_given():
         assert torch.equal(row.view(4, 3, 3), (clip[0, 0] + clip[1, 0]) / 2)
     views, _ = extract_views(extract_joints, batches, 3)
     assert torch.equal(views, joints.expand(3, 2, 36))
+
+
+def test_joints_leave_no_batch_open():
+    """A label that a worker sent would hold its file of shared memory open."""
+    sent = []
+
+    def batches():
+        for label in (3, 1, 2):
+            sample = ActionDataSample().set_gt_label(label)
+            sent.append(weakref.ref(sample.gt_label))
+            yield dict(inputs=[torch.zeros(1, 1, 1, 1, 1)], data_samples=[sample])
+            del sample
+            assert all(label() is None for label in sent[:-1])
+
+    assert extract_joints(batches())[1].tolist() == [3, 1, 2]
 
 
 def test_joints_are_probed_by_distance_plane_and_kernel():

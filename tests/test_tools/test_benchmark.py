@@ -361,3 +361,10 @@ def test_parts_on_a_gpu_add_up_to_the_wall_time(setting):
     setting = Setting('gpu', setting.cfg, batch_size=8, device='cuda', steps=64)
     (work,) = benchmark([setting], rounds=4, block=4)['workloads']
     assert work['peak_mb'] > 0 and 'momentum path' in work['parts']
+
+
+def test_bfloat16_on_a_cpu_needs_the_gpu_hidden(monkeypatch, capsys):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: True)
+    with pytest.raises(SystemExit):
+        main(['fdmae_synthetic', '--device', 'cpu', '--amp'])
+    assert 'CUDA_VISIBLE_DEVICES=-1' in capsys.readouterr().err

@@ -1,7 +1,9 @@
 """Life of a training: the command line on real configs, made tiny."""
 
+import os
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from mmaction.registry import HOOKS
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
+from fdmae_mm.apis import commands
 from fdmae_mm.apis import probe as run_probe
 from fdmae_mm.apis import test as run_test
 from fdmae_mm.apis import train
@@ -129,6 +132,14 @@ def test_a_run_is_not_resumed_under_another_seed(tiny_config, tmp_path):
         train([config, '--resume', str(tmp_path / 'weights.pth')])
 
 
+def test_a_run_is_not_resumed_with_epochs_of_another_length(tiny_config):
+    config = tiny_config(PRETRAIN)
+    train([config, '--cfg-options', EPOCHS(1)])
+    half = 'train_dataloader.batch_size=4'  # of 8
+    with pytest.raises(ValueError, match=r'2 steps in 1 epochs, .* has 4\. Resume'):
+        train([config, '--resume', '--cfg-options', EPOCHS(2), half])
+
+
 def test_epochs_differ_in_crops_and_masks(tiny_config):
     config = tiny_config(
         PRETRAIN, 'still', 'optim_wrapper = dict(optimizer=dict(lr=0.0))\n'
@@ -147,6 +158,26 @@ def test_mixed_precision_trains_saves_and_resumes(tiny_config):
     weights = checkpoint(config, 2)['state_dict']
     assert all(v.isfinite().all() for v in weights.values())
     assert weights['backbone.blocks.0.attn.qkv.weight'].dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ('options', 'scaler'),
+    [
+        ([], dict(enabled=False)),
+        (['optim_wrapper.dtype=float16'], None),
+        (['optim_wrapper.loss_scale=512.'], 512.0),
+    ],
+)
+def test_half_precision_has_a_loss_scaler(tiny_config, monkeypatch, options, scaler):
+    found = []
+    built = dict(train=lambda: None)
+    monkeypatch.setattr(
+        'fdmae_mm.apis.commands.Runner.from_cfg',
+        lambda cfg: found.append(cfg.optim_wrapper) or SimpleNamespace(**built),
+    )
+    train([tiny_config(PRETRAIN), '--amp', '--cfg-options', EPOCHS(1), *options])
+    assert found[0].type == 'AmpOptimWrapper'
+    assert found[0].get('loss_scale') == scaler
 
 
 def test_accumulation_clipping_and_what_the_log_holds(tiny_config):
@@ -378,3 +409,16 @@ def test_probe_holds_out_subjects_and_leaves_the_test_split_alone(
         run_probe([*command, '--hold-out', 'pair'])
     with pytest.raises(FileNotFoundError):
         run_probe([*command, '--cfg-options', absent])
+
+
+def test_the_local_rank_of_mpi_names_the_device(monkeypatch):
+    """MMEngine places a model by LOCAL_RANK and sets it for slurm alone."""
+    args = SimpleNamespace(
+        config='fdmae_synthetic', launcher='mpi', work_dir=None, local_rank=0
+    )
+    for rank in ('0', '1'):
+        monkeypatch.delenv('LOCAL_RANK', raising=False)
+        monkeypatch.setenv('OMPI_COMM_WORLD_LOCAL_RANK', rank)
+        commands._load_config(args)
+        assert os.environ['LOCAL_RANK'] == rank
+    monkeypatch.delenv('LOCAL_RANK')

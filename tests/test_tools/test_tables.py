@@ -404,6 +404,19 @@ def test_grid_refuses_an_unknown_config_before_it_begins(grid, tmp_path, capsys)
     assert not (tmp_path / 'work').exists()
 
 
+@pytest.mark.parametrize(
+    ('named', 'found'),
+    [(None, ['0', '1']), ('4,5', ['4', '5']), ('GPU-a,7', ['GPU-a', '7'])],
+)
+def test_grid_takes_the_gpus_it_was_given(monkeypatch, named, found):
+    tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
+    monkeypatch.setattr('torch.cuda.device_count', lambda: 2)
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    if named:
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', named)
+    assert tool['visible_devices']() == found
+
+
 def test_an_installed_grid_keeps_its_records_out_of_the_package(capsys):
     tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
     tool['parse_args'].__globals__['ROOT'] = Path('site-packages/fdmae_mm/.mim')

@@ -178,6 +178,11 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         if (value := getattr(args, name)) is not None and value < 1:
             parser.error(f'--{name.replace("_", "-")} {value}: must be at least 1')
     args.device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    if args.device == 'cpu' and args.amp and torch.cuda.is_available():
+        parser.error(
+            '--device cpu --amp: MMEngine casts on the GPU that it sees. Hide it: '
+            'CUDA_VISIBLE_DEVICES=-1'
+        )
     short = args.device == 'cuda' or args.what == 'data'
     defaults = dict(
         steps=200 if short else 20,

@@ -37,6 +37,7 @@ source = dict(
 train_dataloader = dict(
     batch_size=32,
     num_workers=8,
+    collate_fn=dict(type='stacked_transfer'),
     persistent_workers=False,
     worker_init_fn=dict(type='torch_seeded_worker'),
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -46,6 +47,7 @@ train_dataloader = dict(
 eval_dataloader = dict(
     batch_size=64,
     num_workers=8,
+    collate_fn=dict(type='stacked_transfer'),
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         **source, split='xsub_val', pipeline=[*test_view, *pack], test_mode=True
@@ -55,6 +57,7 @@ eval_dataloader = dict(
 bank_dataloader = dict(
     batch_size=64,
     num_workers=8,
+    collate_fn=dict(type='stacked_transfer'),
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         **source, split='xsub_train', pipeline=[*test_view, *pack], test_mode=True

@@ -35,6 +35,7 @@ source = dict(
 train_dataloader = dict(
     batch_size=128,
     num_workers=2,
+    collate_fn=dict(type='stacked_transfer'),
     persistent_workers=False,
     worker_init_fn=dict(type='torch_seeded_worker'),
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -44,6 +45,7 @@ train_dataloader = dict(
 eval_dataloader = dict(
     batch_size=64,
     num_workers=2,
+    collate_fn=dict(type='stacked_transfer'),
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         **source, split='xview_val', pipeline=[*test_view, *pack], test_mode=True
@@ -53,6 +55,7 @@ eval_dataloader = dict(
 bank_dataloader = dict(
     batch_size=64,
     num_workers=2,
+    collate_fn=dict(type='stacked_transfer'),
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
         **source, split='xview_train', pipeline=[*test_view, *pack], test_mode=True

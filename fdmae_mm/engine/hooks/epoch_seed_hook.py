@@ -6,7 +6,7 @@ from mmaction.registry import HOOKS
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 from mmengine.registry import FUNCTIONS
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 
 @HOOKS.register_module()
@@ -18,9 +18,30 @@ class EpochSeedHook(Hook):
     them anew each epoch (``persistent_workers=False``) and leave their seeds to PyTorch
     (``worker_init_fn=dict(type='torch_seeded_worker')``): MMEngine's own worker seeding
     repeats the same random numbers in every epoch.
+
+    Raises:
+        ValueError: If the run is resumed from epochs of another number of steps.
     """
 
     priority = 'VERY_HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse to go on from epochs of another length.
+
+        Schedules count steps: those of the learning rate would not end with the run,
+        that of the teacher would turn back.
+        """
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            return
+        steps = len(runner.train_dataloader)
+        if runner.iter != runner.epoch * steps:
+            raise ValueError(
+                f'The checkpoint was written after {runner.iter} steps in '
+                f'{runner.epoch} epochs, and an epoch of this run has {steps}. Resume '
+                'with the same data, and with processes times '
+                'train_dataloader.batch_size as they were; or start a run with its '
+                'weights by load_from, without resume.'
+            )
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Seed random, numpy and torch, before the epoch's workers start."""

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from mmaction.structures import ActionDataSample
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import FUNCTIONS
+from torch import Tensor
+
+
+@FUNCTIONS.register_module()
+def stacked_transfer(samples: Sequence[dict]) -> dict:
+    """A batch as ``pseudo_collate`` makes it, which leaves a worker in few tensors.
+
+    Every tensor that goes from one process to another is a file of shared memory, to
+    be opened by the process that trains. Inputs, labels and masks of a batch are four
+    of them, in place of four for each clip.
+
+    Args:
+        samples (Sequence[dict]): What the pipeline packed, ``inputs`` and
+            ``data_samples``.
+
+    Returns:
+        dict: ``inputs``, a list of tensors, and ``data_samples``, a list.
+    """
+    return Batch(pseudo_collate(samples))
+
+
+class Batch(dict):
+    """A collated batch that is pickled with its tensors stacked, where they can be."""
+
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        samples = [sample.clone() for sample in self['data_samples']]
+        stacked = {}
+        for key in samples[0].keys():  # noqa: SIM118
+            values = [sample.get(key) for sample in samples]
+            if stackable(values):
+                stacked[key] = torch.stack(values)
+                for sample in samples:
+                    sample.pop(key)
+        inputs = self['inputs']
+        inputs = torch.stack(inputs) if stackable(inputs) else inputs
+        return unstacked, (inputs, samples, stacked)
+
+
+def stackable(values: list) -> bool:
+    """Whether all are tensors, of one shape and type."""
+    return (
+        all(isinstance(value, Tensor) for value in values)
+        and len({(value.shape, value.dtype) for value in values}) == 1
+    )
+
+
+def unstacked(
+    inputs: Tensor | list, samples: list[ActionDataSample], stacked: dict[str, Tensor]
+) -> dict:
+    """The batch again; its tensors are views of those that were sent."""
+    for key, values in stacked.items():
+        for sample, value in zip(samples, values, strict=True):
+            sample.set_data({key: value})
+    return dict(inputs=list(inputs), data_samples=samples)

@@ -1,0 +1,66 @@
+import pickle
+from multiprocessing.reduction import ForkingPickler
+
+import torch
+from mmaction.structures import ActionDataSample
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import FUNCTIONS
+
+from fdmae_mm.datasets import stacked_transfer
+
+
+def packed(index: int, clip_len: int = 2) -> dict:
+    sample = ActionDataSample(metainfo=dict(frame_dir=f'clip{index}'))
+    sample.set_gt_label(index)
+    sample.set_data(dict(mask=torch.tensor([[[index == 0, True]]])))
+    inputs = torch.full((1, 1, clip_len, 1, 3), float(index))
+    return dict(inputs=inputs, data_samples=sample)
+
+
+def sent(batch: dict) -> dict:
+    """As another process has it."""
+    return pickle.loads(bytes(ForkingPickler.dumps(batch)))
+
+
+def storages(tensors: list[torch.Tensor]) -> set[int]:
+    return {tensor.untyped_storage().data_ptr() for tensor in tensors}
+
+
+def test_a_batch_arrives_as_mmengine_collates_it():
+    samples = [packed(0), packed(1), packed(2)]
+    wanted, found = pseudo_collate(samples), sent(stacked_transfer(samples))
+    assert type(found) is dict and found.keys() == wanted.keys()
+    assert isinstance(found['inputs'], list)
+    torch.testing.assert_close(found['inputs'], wanted['inputs'])
+    for ours, theirs in zip(found['data_samples'], wanted['data_samples'], strict=True):
+        assert type(ours) is ActionDataSample
+        assert ours.metainfo == theirs.metainfo
+        assert set(ours.keys()) == set(theirs.keys())
+        assert torch.equal(ours.gt_label, theirs.gt_label)
+        assert torch.equal(ours.mask, theirs.mask)
+
+
+def test_a_batch_is_sent_in_one_tensor_a_key():
+    batch = sent(stacked_transfer([packed(0), packed(1), packed(2)]))
+    assert len(storages(batch['inputs'])) == 1
+    assert len(storages([sample.mask for sample in batch['data_samples']])) == 1
+    assert len(storages([sample.gt_label for sample in batch['data_samples']])) == 1
+
+
+def test_sending_leaves_the_batch_as_it_is():
+    batch = stacked_transfer([packed(0), packed(1)])
+    ForkingPickler.dumps(batch)
+    assert [int(sample.gt_label) for sample in batch['data_samples']] == [0, 1]
+
+
+def test_what_has_no_common_shape_is_sent_clip_by_clip():
+    samples = [packed(0), packed(1, clip_len=4)]
+    samples[1]['data_samples'].set_gt_label([1, 2])
+    batch = sent(stacked_transfer(samples))
+    assert [clip.shape[2] for clip in batch['inputs']] == [2, 4]
+    labels = [sample.gt_label.tolist() for sample in batch['data_samples']]
+    assert labels == [[0], [1, 2]]
+
+
+def test_mmengine_finds_it_by_name():
+    assert FUNCTIONS.get('stacked_transfer') is stacked_transfer
