@@ -12,6 +12,7 @@ default_hooks = dict(
     sync_buffers=dict(type='SyncBuffersHook'),
     non_finite_loss=dict(type='NonFiniteLossHook'),
     loaded_weights=dict(type='LoadedWeightsHook'),
+    num_classes=dict(type='NumClassesHook'),
     result_record=dict(type='ResultRecordHook'),
 )
 

@@ -15,6 +15,7 @@ from mmaction.evaluation import top_k_accuracy
 from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import get_device
+from mmengine.dist import get_world_size
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
 
@@ -84,7 +85,21 @@ def train(argv: Sequence[str] | None = None) -> None:
         checkpoint = cfg.load_from or find_latest_checkpoint(cfg.work_dir)
         if checkpoint is not None:
             _check_resume(checkpoint, options.get('randomness.seed', args.seed))
-    Runner.from_cfg(cfg).train()
+    runner = Runner.from_cfg(cfg)
+    _check_steps(runner)
+    runner.train()
+
+
+def _check_steps(runner: Runner) -> None:
+    """Refuse an epoch without a step; MMEngine would not say what it lacks."""
+    loader = runner.train_dataloader
+    if not len(loader):
+        raise ValueError(
+            f'train_dataloader: {len(loader.dataset)} clips are no batch of '
+            f'{loader.batch_size} on each of {get_world_size()} processes, and '
+            'drop_last leaves the rest out. Lower train_dataloader.batch_size, or '
+            'repeat the clips: times of RepeatDataset.'
+        )
 
 
 def _check_resume(path: str, seed: int | None) -> None:

@@ -16,7 +16,7 @@ from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader, Runner
 
-from ..datasets.layouts import SkeletonLayout
+from ..datasets.layouts import SkeletonLayout, layouts_of
 from ..engine.hooks.feature_bank_hook import fill_bank
 from ..engine.hooks.loaded_weights_hook import refuse_missing
 from ..files import shipped
@@ -150,19 +150,3 @@ def find_config(config: str | os.PathLike) -> Path:
         f'There is no config {config}, neither as a file nor by name in '
         f'{shipped("configs")}.{hint}'
     )
-
-
-def layouts_of(
-    pipeline: Compose,
-) -> tuple[SkeletonLayout | None, SkeletonLayout | None]:
-    """Layouts that the first transform takes in and the last one gives out."""
-    taken, given = [], []
-    for transform in pipeline.transforms:
-        layout = getattr(transform, 'layout', None)
-        taken.append(getattr(transform, 'source', layout))
-        given.append(getattr(transform, 'target', layout))
-    taken, given = (
-        [layout for layout in layouts if isinstance(layout, SkeletonLayout)]
-        for layouts in (taken, given)
-    )
-    return (taken[0], given[-1]) if taken else (None, None)

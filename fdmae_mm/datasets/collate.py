@@ -33,7 +33,7 @@ class Batch(dict):
     def __reduce__(self) -> tuple[Callable, tuple]:
         samples = [sample.clone() for sample in self['data_samples']]
         stacked = {}
-        for key in samples[0].keys():  # noqa: SIM118
+        for key in samples[0].keys():
             values = [sample.get(key) for sample in samples]
             if stackable(values):
                 stacked[key] = torch.stack(values)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+from mmengine.dataset import Compose
 from mmengine.logging import print_log
 
 PARTS = ('torso', 'left_arm', 'right_arm', 'left_leg', 'right_leg')
@@ -578,6 +579,39 @@ def get_layout(layout: str | Mapping | SkeletonLayout) -> SkeletonLayout:
             'given as an mmpose dataset_info or a dict of SkeletonLayout fields.'
         )
     return LAYOUTS[layout]
+
+
+def differing_joint(a: SkeletonLayout, b: SkeletonLayout) -> int | None:
+    """First index at which two layouts mean another joint, by any of its names.
+
+    None where they have the same joints in the same order. The longer of two that
+    agree otherwise differs where the shorter ends.
+    """
+    first, second = (
+        {index: name for name, index in _canonical_index(layout.joints).items()}
+        for layout in (a, b)
+    )
+    for index in range(max(a.num_joints, b.num_joints)):
+        same_name = a.joints[index : index + 1] == b.joints[index : index + 1]
+        if not same_name and first.get(index) != second.get(index):
+            return index
+    return None
+
+
+def layouts_of(
+    pipeline: Compose,
+) -> tuple[SkeletonLayout | None, SkeletonLayout | None]:
+    """Layouts that the first transform takes in and the last one gives out."""
+    taken, given = [], []
+    for transform in pipeline.transforms:
+        layout = getattr(transform, 'layout', None)
+        taken.append(getattr(transform, 'source', layout))
+        given.append(getattr(transform, 'target', layout))
+    taken, given = (
+        [layout for layout in layouts if isinstance(layout, SkeletonLayout)]
+        for layouts in (taken, given)
+    )
+    return (taken[0], given[-1]) if taken else (None, None)
 
 
 def map_layout(

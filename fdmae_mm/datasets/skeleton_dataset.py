@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 
 from .annotation import load_annotation
 from .keypoints import finite_joints, present_first, present_persons, zero_joints
+from .layouts import differing_joint, get_layout, layouts_of
 
 
 def _listed(names: Sequence[str], shown: int = 5) -> str:
@@ -34,7 +35,7 @@ class SkeletonDataset(PoseDataset):
     It reads what PoseDataset reads and hands over the same dicts, but for persons who
     are absent from a clip: they come after the others. It loads the file without
     running code from it, checks every clip of the split, and passes the file's
-    ``metainfo`` (class names, layout) on.
+    ``metainfo`` (class names, layout) on. Its layout must be that of the pipeline.
 
     A clip of zeros only (no person found) is left out of training with one warning,
     and kept where ``test_mode`` is set, so that a test set stays complete. Clips of a
@@ -107,6 +108,7 @@ class SkeletonDataset(PoseDataset):
         samples = self._select(content)
         # PoseDataset reads the joints of each clip from its own file in this case.
         if 'skeleton' not in self.data_prefix:
+            self._check_layout()
             self._check_keypoints(samples)
         if self.classes is not None:
             samples = self._keep_classes(samples)
@@ -247,6 +249,28 @@ class SkeletonDataset(PoseDataset):
                 "'stratified', which keeps a clip of each class."
             )
         return [samples[index] for index in sorted(drawn)]
+
+    def _check_layout(self) -> None:
+        """The file and the pipeline must mean the same joints."""
+        taken, _ = layouts_of(self.pipeline)
+        try:
+            found = get_layout(self._metainfo['layout'])
+        except (KeyError, TypeError, ValueError):
+            return  # the file names none, or one of another tool
+        index = None if taken is None else differing_joint(found, taken)
+        if index is None:
+            return
+        here, there = (
+            repr(layout.joints[index]) if index < layout.num_joints else 'none'
+            for layout in (found, taken)
+        )
+        raise ValueError(
+            f'{self.ann_file} has the joints of layout {found.name!r}, and the '
+            f'pipeline takes those of {taken.name!r}: joint {index} is {here} in the '
+            f'file and {there} in the pipeline. Set layout of the transforms to that '
+            "of the file or put MapSkeleton first; where the file's metainfo is wrong, "
+            'set metainfo=dict(layout=...) of the dataset.'
+        )
 
     def _check_keypoints(self, samples: list[dict]) -> None:
         classes = self._metainfo.get('classes')

@@ -4,6 +4,7 @@ from .hooks import (
     FeatureBankHook,
     LoadedWeightsHook,
     NonFiniteLossHook,
+    NumClassesHook,
     ResultRecordHook,
 )
 from .optim import GroupedOptimWrapperConstructor, SkeletonLayerDecayConstructor
@@ -15,6 +16,7 @@ __all__ = [
     'GroupedOptimWrapperConstructor',
     'LoadedWeightsHook',
     'NonFiniteLossHook',
+    'NumClassesHook',
     'ResultRecordHook',
     'SkeletonLayerDecayConstructor',
 ]

@@ -5,6 +5,7 @@ from mmengine.logging import MMLogger
 from fdmae_mm.datasets.layouts import (
     LAYOUTS,
     SkeletonLayout,
+    differing_joint,
     from_mmpose,
     get_layout,
     layout_from_joints,
@@ -471,3 +472,25 @@ def test_what_is_not_the_same_is_logged_once(tmp_path):
         "Joints of 'pelvis' that 'sbu' lacks: pelvis, interpolated from left_hip, "
         'right_hip.'
     )
+
+
+def tiny(name, *joints):
+    return layout_from_joints(name, joints, [(i, 0) for i in range(1, len(joints))])
+
+
+def test_layouts_differ_at_the_first_joint_of_another_meaning():
+    layout = tiny('a', 'hip_center', 'neck', 'head', 'left_hand', 'right_hand')
+    # Other words for the same joints.
+    same = tiny('b', 'root', 'neck', 'head', 'LeftHand', 'RightHand')
+    assert differing_joint(layout, layout) is None
+    assert differing_joint(layout, same) is None
+    swapped = tiny('c', 'root', 'neck', 'head', 'right_hand', 'left_hand')
+    assert differing_joint(layout, swapped) == 3
+    longer = tiny('d', 'root', 'neck', 'head', 'left_hand', 'right_hand', 'nose')
+    assert differing_joint(layout, longer) == 5
+
+
+@pytest.mark.parametrize('name', LAYOUTS)
+def test_no_two_layouts_are_taken_for_one(name):
+    others = [n for n in LAYOUTS if differing_joint(LAYOUTS[name], LAYOUTS[n]) is None]
+    assert others == [name]

@@ -114,6 +114,35 @@ def test_no_split_takes_all(build):
     assert names(build(split=None)) == ['a', 'b', 'c']
 
 
+JOINTS = ('hip_center', 'neck', 'head', 'left_hand', 'right_hand')
+EDGES = [(1, 0), (2, 1), (3, 1), (4, 1)]
+
+
+def test_the_joints_of_the_file_are_those_of_the_pipeline(annotation, tmp_path):
+    """Another order of the same joints cost 60 points without a word."""
+    layout = dict(name='mine', joints=JOINTS, edges=EDGES)
+    path = str(tmp_path / 'data.pkl')
+    pipeline = [dict(type='AlignSkeleton', layout=layout, rotate='none')]
+
+    def built(joints, **kwargs):
+        annotation['metainfo']['layout'] = dict(layout, name='other', joints=joints)
+        save_annotation(annotation, path)
+        return SkeletonDataset(path, pipeline, 'train', **kwargs)
+
+    built(JOINTS)
+    built(('root', *JOINTS[1:]))  # another word for the same
+    swapped = (*JOINTS[:3], 'right_hand', 'left_hand')
+    with pytest.raises(ValueError) as error:
+        built(swapped)
+    for part in (path, "'other'", "'mine'", 'joint 3', "'right_hand'", "'left_hand'"):
+        assert part in str(error.value)
+    built(swapped, metainfo=dict(layout=layout))
+    pipeline.insert(
+        0, dict(type='MapSkeleton', source=dict(layout, joints=swapped), target=layout)
+    )
+    built(swapped)
+
+
 def test_metainfo_of_the_file_is_handed_over(build):
     assert build().metainfo['classes'] == ['x', 'y', 'z']
     assert build().metainfo['layout'] == 'tiny'

@@ -16,6 +16,7 @@ from fdmae_mm.engine import (
     FeatureBankHook,
     LoadedWeightsHook,
     NonFiniteLossHook,
+    NumClassesHook,
     ResultRecordHook,
 )
 from fdmae_mm.models import KNNHead
@@ -183,6 +184,24 @@ def test_complete_weights_are_tested():
     hook = LoadedWeightsHook()
     hook.after_load_checkpoint(runner, dict(state_dict=model.state_dict()))
     hook.before_test(runner)
+
+
+@pytest.mark.parametrize('loop', ['train', 'val', 'test'])
+def test_a_head_has_the_classes_of_the_data(loop):
+    head = SimpleNamespace(num_classes=3)
+    loader = SimpleNamespace(dataset=SimpleNamespace(metainfo={}))
+    runner = SimpleNamespace(
+        model=SimpleNamespace(cls_head=head), **{f'{loop}_dataloader': loader}
+    )
+    check = getattr(NumClassesHook(), f'before_{loop}')
+    check(runner)  # the data set does not say
+    loader.dataset.metainfo['classes'] = ['sit', 'run', 'jump']
+    check(runner)
+    loader.dataset.metainfo['classes'] = ['sit', 'run']
+    with pytest.raises(ValueError, match=r'num_classes=3, .* 2 classes \(sit, run'):
+        check(runner)
+    runner.model.cls_head = None  # pre-training
+    check(runner)
 
 
 class Encoder(torch.nn.Module):

@@ -11,10 +11,9 @@ from mmaction.registry import HOOKS
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
-from fdmae_mm.apis import commands
+from fdmae_mm.apis import commands, train
 from fdmae_mm.apis import probe as run_probe
 from fdmae_mm.apis import test as run_test
-from fdmae_mm.apis import train
 from fdmae_mm.datasets.annotation import load_annotation, save_annotation
 from fdmae_mm.evaluation.records import read_record
 
@@ -140,6 +139,12 @@ def test_a_run_is_not_resumed_with_epochs_of_another_length(tiny_config):
         train([config, '--resume', '--cfg-options', EPOCHS(2), half])
 
 
+def test_an_epoch_without_a_step_is_refused(tiny_config):
+    many = 'train_dataloader.batch_size=64'
+    with pytest.raises(ValueError, match=r'16 clips are no batch of 64 .*times'):
+        train([tiny_config(PRETRAIN), '--cfg-options', EPOCHS(1), many])
+
+
 def test_epochs_differ_in_crops_and_masks(tiny_config):
     config = tiny_config(
         PRETRAIN, 'still', 'optim_wrapper = dict(optimizer=dict(lr=0.0))\n'
@@ -170,7 +175,7 @@ def test_mixed_precision_trains_saves_and_resumes(tiny_config):
 )
 def test_half_precision_has_a_loss_scaler(tiny_config, monkeypatch, options, scaler):
     found = []
-    built = dict(train=lambda: None)
+    built = dict(train=lambda: None, train_dataloader=[0])
     monkeypatch.setattr(
         'fdmae_mm.apis.commands.Runner.from_cfg',
         lambda cfg: found.append(cfg.optim_wrapper) or SimpleNamespace(**built),

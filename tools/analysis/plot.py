@@ -23,9 +23,9 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
-from fdmae_mm.apis.loading import LoadedModel, find_config, layouts_of, load_model
+from fdmae_mm.apis.loading import LoadedModel, find_config, load_model
 from fdmae_mm.datasets.annotation import load_annotation
-from fdmae_mm.datasets.layouts import SkeletonLayout, get_layout
+from fdmae_mm.datasets.layouts import SkeletonLayout, get_layout, layouts_of
 from fdmae_mm.evaluation import extract_features
 from fdmae_mm.visualization import (
     attention_map,

@@ -23,7 +23,7 @@ import numpy as np
 from mmengine.utils import ProgressBar
 
 from ...files import files_below
-from ..keypoints import finite_joints, zero_joints
+from ..keypoints import any_coordinate, finite_joints, zero_joints
 
 # What NumPy raises of a damaged array or one that needs pickle: it parses the header as
 # Python.
@@ -343,6 +343,7 @@ def summarize(annotation: dict, skipped: list[tuple[str, str]]) -> str:
     # Of two persons in a clip, some sets tell the pair and not who is who.
     who = 'pair' if 'pair' in samples[0] else 'subject'
     known = {sample[who] for sample in samples if who in sample}
+    size = np.median([_body_size(sample['keypoint']) for sample in samples], axis=0)
     splits = ', '.join(f'{k} {len(v)}' for k, v in annotation['split'].items())
     lines = [
         f'sequences: {len(samples)}',
@@ -351,8 +352,20 @@ def summarize(annotation: dict, skipped: list[tuple[str, str]]) -> str:
         f'{who + "s:":<11}{len(known) or "unknown"}',
         f'frames:    {min(frames)} / {np.median(frames):g} / {max(frames)} '
         '(min / median / max)',
+        f'body:      {" x ".join(f"{length:.2f}" for length in size)} '
+        f'({", ".join("xyz"[: len(size)])} of the first person, median)',
         f'splits:    {splits}',
         f'skipped:   {len(skipped)}',
         *(f'  {name}: {reason}' for name, reason in skipped),
     ]
     return '\n'.join(lines)
+
+
+def _body_size(keypoint: np.ndarray) -> np.ndarray:
+    """Size (C,) of the box of the first person, in the middle frame that has one."""
+    seen = any_coordinate(keypoint[0] != 0)  # (T, V)
+    frames = np.flatnonzero(seen.any(axis=1))
+    if not frames.size:
+        return np.zeros(keypoint.shape[3])
+    frame = frames[len(frames) // 2]
+    return np.ptp(keypoint[0, frame, seen[frame]], axis=0)

@@ -48,6 +48,11 @@ def _seen(keypoint: np.ndarray) -> np.ndarray:
     return any_coordinate(keypoint != 0)
 
 
+def _around_origin(points: np.ndarray) -> bool:
+    """Whether the box of points (N, C) holds the origin."""
+    return bool((points.min(axis=0) <= 0).all() and (points.max(axis=0) >= 0).all())
+
+
 def _rotate(keypoint: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Turns column vectors (..., 3) by a (3, 3) matrix, in float32."""
     matrix = matrix.T.astype(np.float32)
@@ -81,7 +86,9 @@ class AlignSkeleton(BaseTransform):
     one in which the main person's centre joint and the joints of the rotation were
     measured; where no frame has all of them, the first with the centre joint, without a
     rotation; where the centre joint was never measured, its first frame is centred on
-    the mean of the joints that were. A clip of zeros stays as it is.
+    the mean of the joints that were. A centre joint that is zero in every frame, with
+    the others around it, is the origin of joints given relative to it. A clip of zeros
+    stays as it is.
 
     With ``center='clip'`` it is the centre joint's mean over the clip that goes to the
     origin, which depends on no single frame: for whole-body actions a first frame says
@@ -194,6 +201,11 @@ class AlignSkeleton(BaseTransform):
             seen: Its measured joints, bool (T, V).
         """
         frames = np.flatnonzero(seen[:, self.layout.center])
+        if frames.size == 0 and _around_origin(body[seen]):
+            # Joints relative to their root: that it is zero does not mean missing.
+            frames = np.flatnonzero(seen.any(axis=1))
+            seen = seen.copy()
+            seen[frames, self.layout.center] = True
         if frames.size == 0:
             first = seen.any(axis=1).argmax()
             return body[first, seen[first]].mean(axis=0), None

@@ -3,6 +3,7 @@ from .epoch_seed_hook import EpochSeedHook, torch_seeded_worker
 from .feature_bank_hook import FeatureBankHook
 from .loaded_weights_hook import LoadedWeightsHook
 from .non_finite_loss_hook import NonFiniteLossHook
+from .num_classes_hook import NumClassesHook
 from .result_record_hook import ResultRecordHook
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     'FeatureBankHook',
     'LoadedWeightsHook',
     'NonFiniteLossHook',
+    'NumClassesHook',
     'ResultRecordHook',
     'torch_seeded_worker',
 ]

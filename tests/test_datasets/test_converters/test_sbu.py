@@ -237,3 +237,20 @@ def test_real_classes_have_the_right_names(bodies):
     assert nearest['exchange objects'] > max(nearest['push'], nearest['punch'])
     share = median(right_hand_share)
     assert share['punch'] > 0.6 > share['push']
+
+
+def test_summary_tells_the_size_of_a_body_by_its_measured_joints():
+    """Units and axes are what a pipeline cannot see."""
+    keypoint = np.zeros((2, 3, 4, 3), np.float32)
+    keypoint[1] = 9  # another person
+    keypoint[0, 1, 1:] = [
+        (0, 1, 3),
+        (0.5, 2.5, 3),
+        (0.25, 2, 3.25),
+    ]  # one joint missing
+    sample = dict(frame_dir='a', label=0, keypoint=keypoint, total_frames=3)
+    tall = dict(sample, keypoint=2 * keypoint)
+    annotation = dict(
+        split={}, annotations=[sample, sample, tall], metainfo=dict(classes=['a'])
+    )
+    assert 'body:      0.50 x 1.50 x 0.25 (x, y, z of' in summarize(annotation, [])

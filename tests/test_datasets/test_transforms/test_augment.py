@@ -217,6 +217,17 @@ def test_align_without_centre_joint_centres_on_the_others():
     assert out[0, 1, others].mean(axis=0) == pytest.approx([0, 0, 0], abs=1e-5)
 
 
+@pytest.mark.parametrize('rotate', ['vertical', 'full', 'none'])
+def test_align_takes_joints_relative_to_their_root(rotate):
+    clip = random_clip(persons=1)
+    root = clip[:, :, [NTU.center]]
+    found = align(clip - root, layout=NTU, rotate=rotate)
+    wanted = align(clip, layout=NTU, rotate=rotate)
+    wanted = wanted - wanted[:, :, [NTU.center]]
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert not found[:, :, NTU.center].any()
+
+
 def test_align_leaves_an_all_zero_clip():
     clip = np.zeros((2, 4, 25, 3), dtype=np.float16)
     assert not align(clip, layout='nturgb+d').any()
