@@ -118,6 +118,10 @@ def align_skeleton(clip: dict, layout: dict, rotate: str, center: str) -> None:
     main = seen.any((1, 2)).argmax()
     body, seen_body = joints[main], seen[main]
     centered = np.flatnonzero(seen_body[:, middle])  # frames
+    points = body[seen_body]
+    if not centered.size and (points.min(0) <= 0).all() and (points.max(0) >= 0).all():
+        # Joints relative to their root, which is zero in every frame.
+        centered = np.flatnonzero(seen_body.any(1))
     turn = None
     if centered.size:
         origin = body[centered[0], middle]

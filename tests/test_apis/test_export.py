@@ -275,10 +275,10 @@ def test_command_says_what_is_wrong(finetuned, command, tmp_path, capsys):
     assert capsys.readouterr().err.startswith('error: ')
 
 
-def recording(persons, frames, seed):
+def recording(persons, frames, seed, place=0):
     """Raw joints with what recordings have: gaps, dropped joints, absent persons."""
     rng = np.random.default_rng(seed)
-    joints = rng.normal(size=(persons, frames, V, C)).astype(np.float32)
+    joints = rng.normal(place, size=(persons, frames, V, C)).astype(np.float32)
     joints[rng.random((persons, frames, V)) < 0.2] = 0
     return joints
 
@@ -288,7 +288,8 @@ RECORDINGS = {
     'short': recording(2, 5, 1),
     'one frame': recording(1, 1, 2),
     'late and broken': np.pad(recording(3, 20, 3), ((1, 0), (7, 4), (0, 0), (0, 0))),
-    'no centre': recording(1, 30, 4) * (np.arange(V) != 1)[:, None],
+    'no centre': recording(1, 30, 4, place=9) * (np.arange(V) != 1)[:, None],
+    'about its root': recording(1, 30, 4) * (np.arange(V) != 1)[:, None],
     'no shoulders': recording(1, 30, 5) * ~np.isin(np.arange(V), [4, 8])[:, None],
     'no one': np.zeros((1, 9, V, C), np.float32),
 }
