@@ -25,7 +25,7 @@ class _Person(NamedTuple):
 
     keypoint: np.ndarray  # (V, C)
     score: np.ndarray  # (V,)
-    track_id: int | None
+    track_id: int | str | None
 
 
 class MMPoseConverter(LabelledConverter):
@@ -47,8 +47,11 @@ class MMPoseConverter(LabelledConverter):
     Two coordinates stay in pixels and come with ``keypoint_score`` (M, T, V) and,
     where it is given, ``img_shape``, which PreNormalize2D of MMAction2 takes; without
     it that assumes 1080 x 1920. Three coordinates come without scores, as MMAction2's
-    GenSkeFeat asks for; the lifter gives each person about its own root, so that
-    distances between persons are lost.
+    GenSkeFeat asks for. mmpose turns them for its plots, height last; they are turned
+    back, x to the left of the image, y up, z away from the camera. The lifter gives
+    each person about its own root, so that distances between persons are lost.
+
+    Numbers in ``frame_id`` that are left out are frames in which nobody is seen.
 
     A name ``results_NAME.json``, as the demos write it, counts as ``NAME``. Labels and
     splits: see :class:`LabelledConverter`.
@@ -112,7 +115,7 @@ class MMPoseConverter(LabelledConverter):
         if len(dims) > 1:
             raise BadFileError('some keypoints have 2 coordinates and others 3')
         tracks = _tracks(frames)
-        tracks.sort(key=lambda track: -sum(p.score.mean() for p in track.values()))
+        tracks.sort(key=lambda track: -sum(_mean_score(p) for p in track.values()))
         tracks = tracks[: self.max_persons]
         shape = (len(tracks), len(frames), self._skeleton.num_joints)
         keypoint = np.zeros((*shape, *dims), np.float32)
@@ -122,7 +125,7 @@ class MMPoseConverter(LabelledConverter):
                 keypoint[row, frame] = person.keypoint
                 score[row, frame] = person.score
         if dims == {3}:
-            return dict(keypoint=keypoint)
+            return dict(keypoint=keypoint[..., [0, 2, 1]])
         size = dict(img_shape=tuple(self.img_shape)) if self.img_shape else {}
         return dict(keypoint=keypoint, keypoint_score=score, **size)
 
@@ -130,7 +133,7 @@ class MMPoseConverter(LabelledConverter):
         """The persons of every frame, in the order of time."""
         try:
             record = json.load(file)
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise BadFileError(f'no valid json: {error}') from error
         if isinstance(record, dict):
             record = record.get('instance_info')
@@ -148,16 +151,21 @@ class MMPoseConverter(LabelledConverter):
                 'out where its input was an image and not a video'
             )
         ids = [frame.get('frame_id', i) for i, frame in enumerate(record)]
-        try:
-            ordered = all(a < b for a, b in pairwise(ids))
-        except TypeError:
-            ordered = False
-        if not ordered:
+        if not (
+            all(isinstance(frame_id, int) for frame_id in ids)
+            and all(a < b for a, b in pairwise(ids))
+        ):
             raise BadFileError('frame_id does not count upwards')
-        frames = []
+        total = ids[-1] - ids[0] + 1 if ids else 0
+        if total > 2 * len(ids):
+            raise BadFileError(
+                f'frame_id goes from {ids[0]} to {ids[-1]} in {len(ids)} frames: more '
+                'than half are left out, so that it may not count frames'
+            )
+        frames = [[] for _ in range(total)]
         for frame_id, frame in zip(ids, record, strict=True):
             try:
-                frames.append([self._person(person) for person in frame['instances']])
+                frames[frame_id - ids[0]] = list(map(self._person, frame['instances']))
             except BadFileError as error:
                 raise BadFileError(f'frame {frame_id}: {error}') from error
         return frames
@@ -181,9 +189,10 @@ class MMPoseConverter(LabelledConverter):
                 f'keypoint_scores have the shape {score.shape}, expected '
                 f'{keypoint.shape[:1]}'
             )
-        if not (np.isfinite(keypoint).all() and np.isfinite(score).all()):
-            raise BadFileError('keypoints or keypoint_scores are NaN or infinite')
-        return _Person(keypoint, score, instance.get('track_id'))
+        track_id = instance.get('track_id')
+        if not isinstance(track_id, (int, str, type(None))):
+            raise BadFileError(f'track_id={track_id!r} must be a number or a name')
+        return _Person(keypoint, score, track_id)
 
 
 def _tracks(frames: list[list[_Person]]) -> list[dict[int, _Person]]:
@@ -211,18 +220,17 @@ def _tracks(frames: list[list[_Person]]) -> list[dict[int, _Person]]:
     return list(tracks.values())
 
 
+def _mean_score(person: _Person) -> float:
+    return np.where(np.isfinite(person.score), person.score, 0).mean()
+
+
 def _associate(frames: list[list[_Person]]) -> list[dict[int, _Person]]:
     """Links each person to the track whose last pose is nearest."""
     tracks, last, seen = [], [], []
     for frame, people in enumerate(frames):
         of = {}
         if tracks and people:
-            before, now = np.stack(last), np.stack([p.keypoint for p in people])
-            distance = np.median(
-                np.linalg.norm(before[:, None] - now, axis=-1), axis=-1
-            )  # (tracks, persons)
-            size = np.linalg.norm(np.ptp(before, axis=1), axis=-1, keepdims=True)
-            cost = distance / np.maximum(size, np.finfo(np.float32).eps)
+            cost = _distances(np.stack(last), np.stack([p.keypoint for p in people]))
             # Whoever is out of reach weighs nothing, and pushes nobody away. A track of
             # which nothing was seen for long gives way to one that was seen just now.
             near = np.maximum(_MAX_MOTION - cost, 0) / (frame - np.array(seen))[:, None]
@@ -237,3 +245,20 @@ def _associate(frames: list[list[_Person]]) -> list[dict[int, _Person]]:
             tracks[of[i]][frame] = person
             last[of[i]], seen[of[i]] = person.keypoint, frame
     return tracks
+
+
+def _distances(before: np.ndarray, now: np.ndarray) -> np.ndarray:
+    """Distances of persons (A, V, C) and (B, V, C) in sizes of the first, (A, B).
+
+    That of two persons is the median over the joints that both have, infinite where
+    there are none.
+    """
+    before, now = (
+        np.where(np.isfinite(pose).all(axis=-1, keepdims=True), pose, np.nan)
+        for pose in (before, now)
+    )
+    distance = np.linalg.norm(before[:, None] - now, axis=-1)  # (A, B, V)
+    distance[np.isnan(distance).all(axis=-1)] = np.inf
+    box = np.fmax.reduce(before, axis=1) - np.fmin.reduce(before, axis=1)  # (A, C)
+    size = np.linalg.norm(np.nan_to_num(box), axis=-1, keepdims=True)
+    return np.nanmedian(distance, axis=-1) / np.maximum(size, np.finfo(np.float32).eps)

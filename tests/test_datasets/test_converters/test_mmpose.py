@@ -1,5 +1,6 @@
 import json
 import re
+import warnings
 from argparse import ArgumentParser
 
 import numpy as np
@@ -84,9 +85,55 @@ def test_image_size_is_left_out_where_it_is_unknown(tmp_path):
 
 def test_lifted_poses_have_no_scores(tmp_path):
     # GenSkeFeat of MMAction2 refuses keypoint_score beside three coordinates.
-    sample = one(tmp_path, demo([[pose(0, dims=3)]]), 'h36m', img_shape=(480, 640))
+    person = pose(0, dims=3)
+    sample = one(tmp_path, demo([[person]]), 'h36m', img_shape=(480, 640))
     assert sample['keypoint'].shape == (1, 1, 17, 3)
     assert not {'keypoint_score', 'img_shape'} & sample.keys()
+
+
+def test_lifted_poses_stand_upright(tmp_path):
+    """mmpose has x, depth, height; models were trained with x, height, depth."""
+    x, depth, height = 0.1, 3.0, 1.7
+    person = dict(keypoints=[[x, depth, height]] * 17, keypoint_scores=[1.0] * 17)
+    sample = one(tmp_path, demo([[person]]), 'h36m')
+    assert np.allclose(sample['keypoint'], [x, height, depth])
+
+
+def test_frames_that_are_left_out_are_empty(tmp_path):
+    frames = inferencer([[pose(0)], [pose(1)], [], [pose(3)]])
+    sample = one(tmp_path, [frames[0], frames[1], frames[3]])
+    assert sample['total_frames'] == 4
+    assert np.array_equal(places(sample), [[0, 1, np.nan, 3]], equal_nan=True)
+
+
+def test_missing_joints_link_nobody_and_become_zeros(tmp_path):
+    def broken(x, joints, **kwargs):
+        person = pose(x, **kwargs)
+        for joint in joints:
+            person['keypoints'][joint] = [float('nan')] * 2
+            person['keypoint_scores'][joint] = float('nan')
+        return person
+
+    few, most, all_ = [0, 1], range(3, 17), range(17)
+    frames = [
+        [broken(0, few, score=0.9), broken(300, most)],
+        [broken(304, few), broken(4, most, score=0.9)],
+        [broken(8, all_, score=0.9), broken(308, few)],
+    ]
+    source = write(tmp_path, {'walk/a.json': inferencer(frames)})
+    with np.errstate(all='raise'), warnings.catch_warnings():
+        warnings.simplefilter('error')
+        annotation, skipped = convert(
+            MMPoseConverter('coco'), source, non_finite='zero'
+        )
+    assert not skipped
+    (sample,) = annotation['annotations']
+    far, near = sample['keypoint'][..., 2, 0] - pose(0)['keypoints'][2][0]
+    assert np.allclose(far, [300, 304, 308])
+    assert np.allclose(near[:2], [0, 4])
+    assert not sample['keypoint'][1, 0, few].any()
+    assert not sample['keypoint_score'][1, 0, few].any()
+    assert np.isfinite(sample['keypoint']).all()
 
 
 def places(sample):
@@ -210,7 +257,14 @@ BAD = {
     "lists of numbers: KeyError 'keypoint_scores'": (
         inferencer([[dict(keypoints=[[0, 0]] * 17)]])
     ),
-    'NaN or infinite': changed(keypoint_scores=[float('nan')] * 17),
+    'joints are NaN or infinite .*--non-finite zero': (
+        changed(keypoint_scores=[float('nan')] * 17)
+    ),
+    r'track_id=\[1\] must be': changed(track_id=[1]),
+    'no valid json: .*recursion': '[' * 100_000,
+    'frame_id goes from 0 to 66 in 3 frames': [
+        dict(frame_id=33 * i, instances=[pose(0)]) for i in range(3)
+    ],
     'some keypoints have 2 coordinates': inferencer([[pose(0)], [pose(400, dims=3)]]),
     'some instances have a track_id': inferencer([[pose(0), pose(300, track_id=1)]]),
     'two instances of frame 0 have the track_id 1': (
