@@ -352,7 +352,10 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
         checkpoint = str(last_checkpoint(folder / 'pretrain'))
         encoder = Config.fromfile(chain.config).model.backbone
         # A probe must see what its encoder was trained to see.
-        absent = [f'model.backbone.encode_absent={encoder.get("encode_absent", False)}']
+        absent = [
+            f'model.backbone.encode_absent={encoder.get("encode_absent", False)}',
+            *(o for o in args.cfg_options if o.startswith('model.backbone.')),
+        ]
         start = f'model.backbone.init_cfg.checkpoint={checkpoint}'
     for protocol in args.protocols:
         config = benchmark(protocol, chain)

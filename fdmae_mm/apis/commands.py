@@ -18,8 +18,10 @@ from mmengine.device import get_device
 from mmengine.dist import get_world_size
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
+from torch import Tensor, nn
 
 from ..datasets.skeleton_dataset import SkeletonDataset, unrepeated
+from ..engine.hooks.ema_teacher_hook import EMATeacherHook, unwrap
 from ..evaluation import (
     check_few_shot,
     extract_features,
@@ -34,6 +36,7 @@ from ..evaluation import (
     read_scores,
 )
 from ..evaluation.records import make_record, write_record
+from ..models.recognizers import FDMAE
 from .loading import find_config, read_weights
 
 #: What the probe takes in place of a checkpoint.
@@ -84,14 +87,24 @@ def train(argv: Sequence[str] | None = None) -> None:
     if args.resume:
         checkpoint = cfg.load_from or find_latest_checkpoint(cfg.work_dir)
         if checkpoint is not None:
-            _check_resume(checkpoint, options.get('randomness.seed', args.seed))
+            seed = options.get('randomness.seed', args.seed)
+            weights = _check_resume(checkpoint, seed)
     runner = Runner.from_cfg(cfg)
-    _check_steps(runner)
+    _check_run(runner)
+    if args.resume and checkpoint is not None:
+        _check_weights(unwrap(runner), weights, checkpoint)
     runner.train()
 
 
-def _check_steps(runner: Runner) -> None:
-    """Refuse an epoch without a step; MMEngine would not say what it lacks."""
+def _check_run(runner: Runner) -> None:
+    """Refuse what trains nothing, which MMEngine would not say."""
+    driven = any(isinstance(hook, EMATeacherHook) for hook in runner.hooks)
+    if isinstance(unwrap(runner), FDMAE) and not driven:
+        raise ValueError(
+            'custom_hooks has no EMATeacherHook, so that the teacher of FDMAE would '
+            'stay as it starts. A list of a config replaces that of its base: write '
+            'custom_hooks = [*_base_.custom_hooks, ...].'
+        )
     loader = runner.train_dataloader
     if not len(loader):
         raise ValueError(
@@ -102,10 +115,13 @@ def _check_steps(runner: Runner) -> None:
         )
 
 
-def _check_resume(path: str, seed: int | None) -> None:
+def _check_resume(path: str, seed: int | None) -> dict[str, Tensor]:
     """Refuse what training cannot go on from, or not with the seed that is asked for.
 
     MMEngine would take the seed of the checkpoint, and two runs would be one.
+
+    Returns:
+        The weights.
     """
     checkpoint = read_weights(path)
     if lacks := {'meta', 'message_hub', 'optimizer'} - checkpoint.keys():
@@ -119,6 +135,28 @@ def _check_resume(path: str, seed: int | None) -> None:
         raise ValueError(
             f'--resume: {path} was trained with seed {trained} and goes on with it. '
             f'For seed {seed} take another --work-dir.'
+        )
+    return checkpoint['state_dict']
+
+
+def _check_weights(model: nn.Module, weights: dict[str, Tensor], path: str) -> None:
+    """Refuse to go on with another model.
+
+    MMEngine would leave out what does not fit, and the optimizer's state would go to
+    other weights.
+    """
+    own = {name: value.shape for name, value in model.state_dict().items()}
+    there = {name: value.shape for name, value in weights.items()}
+    differing = sorted(
+        name for name in own.keys() | there.keys() if own.get(name) != there.get(name)
+    )
+    if differing:
+        name = differing[0]
+        raise ValueError(
+            f'--resume: {path} is of another model: {len(differing)} weights differ, '
+            f'the first, {name}, is {tuple(there[name]) if name in there else None} '
+            f'there and {tuple(own[name]) if name in own else None} in the config. '
+            'Resume with the config of the run, or start another --work-dir.'
         )
 
 
@@ -310,7 +348,7 @@ def fuse(argv: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
         parser.error(
             f'{len(coefficients)} coefficients are given for {len(args.scores)} files'
         )
-    if len(set(args.scores)) < len(args.scores):
+    if len({os.path.realpath(path) for path in args.scores}) < len(args.scores):
         parser.error('a file is given twice')
     streams = {path: read_scores(path) for path in args.scores}
     fused = fuse_scores(streams, coefficients, args.apply_softmax)

@@ -120,6 +120,10 @@ class SkeletonDataset(PoseDataset):
                     sample[key] = osp.join(self.data_prefix['video'], sample[key])
         return samples
 
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Labels of a clip, for MMEngine's ClassBalancedDataset."""
+        return np.atleast_1d(self.get_data_info(idx)['label']).tolist()
+
     def filter_data(self) -> list[dict]:
         """Leaves empty clips out of training."""
         samples = super().filter_data()

@@ -126,6 +126,10 @@ def fuse_scores(
     Raises:
         ValueError: The streams are not of the same clips in the same order.
     """
+    if not np.isfinite(coefficients).all() or not np.any(coefficients):
+        raise ValueError(
+            f'coefficients={list(coefficients)} must be finite, and not all 0.'
+        )
     (first, reference), *others = streams.items()
     for name, stream in others:
         if stream.scores.shape != reference.scores.shape:

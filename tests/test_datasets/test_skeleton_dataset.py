@@ -477,3 +477,10 @@ def test_several_labels_a_clip_have_no_strata(build, annotation):
         build(label_share=0.5, **several)
     with pytest.raises(ValueError, match='classes asks for one label'):
         build(classes=[0], **several)
+
+
+def test_classes_can_be_balanced(build):
+    balanced = dict(type='ClassBalancedDataset', oversample_thr=1.0)
+    dataset = DATASETS.build(dict(balanced, dataset=build()))
+    assert len(dataset) >= 2
+    assert [build().get_cat_ids(index) for index in range(2)] == [[0], [1]]

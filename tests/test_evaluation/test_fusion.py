@@ -117,6 +117,13 @@ def test_weighted_sum_by_hand():
     assert np.allclose(fused, 2 * np.array(JOINT) + np.array(BONE))
 
 
+@pytest.mark.parametrize('coefficients', [[float('nan'), 1], [0, 0]])
+def test_coefficients_are_weights(coefficients):
+    streams = dict(joint=stream(JOINT), bone=stream(BONE))
+    with pytest.raises(ValueError, match='must be finite, and not all 0'):
+        fuse_scores(streams, coefficients)
+
+
 def test_softmax_before_the_sum():
     """A stream of large scores would else decide alone."""
     streams = dict(a=stream([[100.0, 0.0]], [0]), b=stream([[0.0, 3.0]], [0]))

@@ -175,3 +175,24 @@ def test_a_part_of_the_weights_is_refused():
 def test_probe_head_matches_the_backbone():
     head = LinearProbeHead(num_classes=3, in_channels=16)
     assert head(build()(torch.randn(4, 2, 8, 5, 3))).shape == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ('field', 'value'),
+    [
+        ('t_patch_size', 0),
+        ('t_patch_size', -4),
+        ('t_patch_size', 2.0),
+        ('depth', 0),
+        ('num_heads', 0),
+        ('num_joints', True),
+    ],
+)
+def test_counts_are_whole_numbers_above_0(field, value):
+    with pytest.raises(ValueError, match=f'{field}={value} must be a whole number'):
+        build(**{field: value})
+
+
+def test_drop_path_keeps_some_paths():
+    with pytest.raises(ValueError, match=r'drop_path_rate=1.0 must lie in'):
+        build(drop_path_rate=1.0)

@@ -132,11 +132,33 @@ def test_a_static_skeleton_gives_a_finite_loss_and_gradient():
         ),
         (dict(assignment='some'), "assignment='some'"),
         (dict(band_weights=(1.0,)), '1 band_weights were given for 3 bands'),
+        (dict(band_weights=(-1, 1, 1)), r'band_weights=\[-1, 1, 1\] must be'),
+        (dict(band_weights=(0, 0, 0)), 'not all 0'),
+        (dict(windows=(32, 16, 16)), r'windows=\[32, 16, 16\]: a window stands twice'),
+        (dict(windows=(32, 16, 0), assignment='all'), 'window=0 must be a whole'),
     ],
 )
 def test_bands_that_leave_a_gap_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):
         frequency_head(**kwargs)
+
+
+def test_a_momentum_head_has_a_window():
+    with pytest.raises(ValueError, match=r'windows=\[\] of the momentum head'):
+        MomentumHead(in_dims=4, windows=[])
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(k=0), 'k=0 must be a whole number'),
+        (dict(temperature=0), 'temperature=0 must be a number above 0'),
+        (dict(temperature=float('nan')), 'temperature=nan'),
+    ],
+)
+def test_neighbours_that_say_nothing_are_refused(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        KNNHead(num_classes=2, in_channels=2, **kwargs)
 
 
 def test_momentum_target_is_layer_normalised():

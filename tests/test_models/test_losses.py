@@ -128,3 +128,13 @@ def test_power_is_saved_in_the_state_dict():
 def test_unknown_normalisation_is_named():
     with pytest.raises(ValueError, match="normalize='patch'"):
         FrequencyDecoupledLoss([1], normalize='patch')
+
+
+@pytest.mark.parametrize('shape', [(2, 4, 1, 6), (2, 4, 3, 1)])
+@pytest.mark.parametrize(
+    'loss', [MaskedReconstructionLoss(), FrequencyDecoupledLoss(band_sizes=[2, 4])]
+)
+def test_a_target_of_another_shape_is_not_broadcast(loss, shape):
+    pred = torch.zeros(2, 4, 3, 6)
+    with pytest.raises(ValueError, match=r'has shape .*the prediction \(2, 4, 3, 6\)'):
+        loss(pred, torch.zeros(shape), torch.ones(2, 4, 3))

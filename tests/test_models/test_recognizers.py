@@ -103,9 +103,9 @@ def test_the_mean_over_drawn_cells_is_the_loss_over_all():
     assert sum(each) / 8 == pytest.approx(expected, rel=1e-4)
 
 
-@pytest.mark.parametrize('max_cells', [0, -1])
+@pytest.mark.parametrize('max_cells', [0, -1, 2.5])
 def test_max_cells_must_be_one_or_more(max_cells):
-    with pytest.raises(ValueError, match=f'max_cells={max_cells} must be at least 1'):
+    with pytest.raises(ValueError, match=f'max_cells={max_cells} must be a whole'):
         build('SkeletonMAE', max_cells=max_cells)
 
 
@@ -147,6 +147,17 @@ def test_only_losses_are_added_up():
 def test_head_names_must_not_be_added_up():
     with pytest.raises(ValueError, match="no name may contain 'loss'"):
         build(heads=dict(lossy=TIME))
+
+
+def test_logs_of_a_head_must_not_be_added_up():
+    model = build()
+    loss_of = model.heads['time'].loss
+    model.heads['time'].loss = lambda x, cells: (
+        loss_of(x, cells)[0],
+        dict(loss_extra=torch.ones(())),
+    )
+    with pytest.raises(ValueError, match=r"'time' logs \['loss_extra'\]"):
+        model.loss(*batch())
 
 
 def test_no_head_takes_the_name_of_the_momentum_path():
@@ -326,6 +337,15 @@ def test_a_missing_mask_says_what_to_add():
     with pytest.raises(
         KeyError, match="add a masking transform with key='teacher_mask'"
     ):
+        build().loss(inputs, samples)
+
+
+def test_a_mask_of_numbers_is_refused():
+    """Its complement would be -1 and -2, all of them true: nothing was hidden."""
+    inputs, samples = batch()
+    for sample in samples:
+        sample.mask = sample.mask.long()
+    with pytest.raises(ValueError, match=r"'mask' is of type torch.int64"):
         build().loss(inputs, samples)
 
 

@@ -139,6 +139,20 @@ def test_a_run_is_not_resumed_with_epochs_of_another_length(tiny_config):
         train([config, '--resume', '--cfg-options', EPOCHS(2), half])
 
 
+def test_a_teacher_that_nobody_moves_is_refused(tiny_config):
+    config = tiny_config(PRETRAIN, extra='custom_hooks = []\n')
+    with pytest.raises(ValueError, match=r'no EMATeacherHook.*_base_.custom_hooks'):
+        train([config, '--cfg-options', EPOCHS(1)])
+
+
+def test_a_run_is_not_resumed_with_another_model(tiny_config):
+    config = tiny_config(PRETRAIN)
+    train([config, '--cfg-options', EPOCHS(1)])
+    edges = 'model.heads.frequency.band_edges=[0,0.125,0.25,0.5]'
+    with pytest.raises(ValueError, match=r'epoch_1.pth is of another model.*frequency'):
+        train([config, '--resume', '--cfg-options', EPOCHS(2), edges])
+
+
 def test_an_epoch_without_a_step_is_refused(tiny_config):
     many = 'train_dataloader.batch_size=64'
     with pytest.raises(ValueError, match=r'16 clips are no batch of 64 .*times'):
@@ -175,7 +189,7 @@ def test_mixed_precision_trains_saves_and_resumes(tiny_config):
 )
 def test_half_precision_has_a_loss_scaler(tiny_config, monkeypatch, options, scaler):
     found = []
-    built = dict(train=lambda: None, train_dataloader=[0])
+    built = dict(train=lambda: None, train_dataloader=[0], model=None, hooks=[])
     monkeypatch.setattr(
         'fdmae_mm.apis.commands.Runner.from_cfg',
         lambda cfg: found.append(cfg.optim_wrapper) or SimpleNamespace(**built),

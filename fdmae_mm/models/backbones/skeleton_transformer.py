@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from ..layers import (
     TransformerBlock,
+    check_counts,
     gather_tokens,
     init_linear,
     patchify,
@@ -42,7 +43,8 @@ class SkeletonTransformer(BaseModule):
         init_cfg (dict, optional): A ``Pretrained`` initialisation.
 
     Raises:
-        ValueError: If ``t_patch_size`` does not divide ``clip_len``, or
+        ValueError: If a count is no whole number above 0, ``t_patch_size`` does not
+            divide ``clip_len``, ``drop_path_rate`` is not in [0, 1), or
             ``frozen_stages`` is not in [-1, depth].
     """
 
@@ -62,6 +64,17 @@ class SkeletonTransformer(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        check_counts(
+            embed_dims=embed_dims,
+            depth=depth,
+            num_heads=num_heads,
+            in_channels=in_channels,
+            num_joints=num_joints,
+            clip_len=clip_len,
+            t_patch_size=t_patch_size,
+        )
+        if not 0 <= drop_path_rate < 1:
+            raise ValueError(f'drop_path_rate={drop_path_rate} must lie in [0, 1).')
         if clip_len % t_patch_size:
             raise ValueError(
                 f'clip_len={clip_len} must be a multiple of '

@@ -5,7 +5,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..layers import TransformerBlock, init_linear, position_table
+from ..layers import TransformerBlock, check_counts, init_linear, position_table
 
 
 class BaseSkeletonDecoder(BaseModule):
@@ -27,7 +27,8 @@ class BaseSkeletonDecoder(BaseModule):
         init_cfg (dict, optional): A ``Pretrained`` initialisation.
 
     Raises:
-        ValueError: If a window is not a multiple of p, or does not divide T.
+        ValueError: If a window is not a multiple of p, or does not divide T, or a count
+            is no whole number above 0.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class BaseSkeletonDecoder(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        check_counts(embed_dims=embed_dims, num_heads=num_heads)
         windows = tuple(windows)
         for window in windows:
+            check_counts(window=window)
             if window % t_patch_size or clip_len % window:
                 raise ValueError(
                     f'A window of {window} frames must be a multiple of '

@@ -1,8 +1,12 @@
+import math
+
 import torch
 import torch.nn.functional as F
 from mmaction.models.heads import BaseHead
 from mmaction.registry import MODELS
 from torch import Tensor, nn
+
+from ..layers import check_counts
 
 
 def pool(feats: Tensor) -> Tensor:
@@ -124,6 +128,9 @@ class KNNHead(BaseHead):
         average_clips: str = 'score',
     ) -> None:
         super().__init__(num_classes, in_channels, average_clips=average_clips)
+        check_counts(k=k)
+        if not 0 < temperature < math.inf:
+            raise ValueError(f'temperature={temperature} must be a number above 0.')
         self.k = k
         self.temperature = temperature
         self.register_buffer('bank', torch.empty(0, in_channels), persistent=False)

@@ -7,7 +7,7 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from ..layers import Cells
+from ..layers import Cells, check_counts
 
 
 def scale_bands(window: int, band_edges: Sequence[float]) -> list[tuple[int, int]]:
@@ -53,7 +53,8 @@ class FrequencyHead(BaseModule):
 
     Raises:
         ValueError: If the edges do not ascend from 0 to 0.5, if there are not as many
-            windows as bands under ``'scale'``, or if a window of ``'scale'`` does not
+            windows as bands under ``'scale'``, if a window stands twice, if weights of
+            bands are below 0 or all 0, or if a window of ``'scale'`` does not
             meet an edge of its band at a whole coefficient: there the bands of two
             scales would leave a gap or overlap.
     """
@@ -81,7 +82,20 @@ class FrequencyHead(BaseModule):
             raise ValueError(
                 f'{len(band_weights)} band_weights were given for {num_bands} bands.'
             )
+        if not all(0 <= weight < math.inf for weight in band_weights) or not any(
+            band_weights
+        ):
+            raise ValueError(
+                f'band_weights={list(band_weights)} must be numbers from 0, not all 0.'
+            )
+        if len(set(windows)) < len(windows):
+            raise ValueError(
+                f'windows={list(windows)}: a window stands twice, and a band would '
+                'have no scale.'
+            )
         self.windows = tuple(sorted(windows, reverse=True))
+        for window in self.windows:
+            check_counts(window=window)
         self.loss_weight = loss_weight
         if assignment == 'scale':
             _check_scales(self.windows, band_edges)

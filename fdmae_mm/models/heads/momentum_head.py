@@ -19,6 +19,9 @@ class MomentumHead(BaseModule):
             no others.
         hidden_dims (int, optional): Width of the MLP; twice ``in_dims`` by default.
         loss_weight (float): Weight of the loss in the sum over heads.
+
+    Raises:
+        ValueError: If there is no window.
     """
 
     def __init__(
@@ -30,6 +33,11 @@ class MomentumHead(BaseModule):
     ) -> None:
         super().__init__()
         self.windows = tuple(windows)
+        if not self.windows:
+            raise ValueError(
+                'windows=[] of the momentum head: name one, or take SkeletonMAE, which '
+                'has no momentum path.'
+            )
         hidden_dims = hidden_dims or 2 * in_dims
         self.loss_weight = loss_weight
         self.predictor = nn.Sequential(

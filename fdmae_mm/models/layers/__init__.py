@@ -1,3 +1,4 @@
+from .checks import check_counts
 from .tokens import (
     Cells,
     cell_weight,
@@ -13,6 +14,7 @@ __all__ = [
     'Cells',
     'TransformerBlock',
     'cell_weight',
+    'check_counts',
     'gather_tokens',
     'init_linear',
     'patchify',

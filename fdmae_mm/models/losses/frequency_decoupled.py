@@ -5,7 +5,7 @@ from mmaction.registry import MODELS
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
-from .masked_reconstruction import elementwise_error, weighted_mean
+from .masked_reconstruction import check_shapes, elementwise_error, weighted_mean
 
 
 @MODELS.register_module()
@@ -63,12 +63,14 @@ class FrequencyDecoupledLoss(nn.Module):
 
         Args:
             pred (Tensor): Predicted, normalised coefficients, shape (..., P).
-            target (Tensor): Coefficients as they are, same shape.
+            target (Tensor): Coefficients as they are, same shape; another is a
+                ValueError.
             weight (Tensor): In 0..1, shape (...), the masked share of each cell.
 
         Returns:
             Tensor: Weighted mean over cells of each band's error, shape (bands,).
         """
+        check_shapes(pred, target)
         target = target.float()
         preds = pred.float().split(self.band_sizes, dim=-1)
         targets = target.split(self.band_sizes, dim=-1)

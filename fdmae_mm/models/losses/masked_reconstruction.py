@@ -26,6 +26,16 @@ def weighted_mean(values: Tensor, weight: Tensor) -> Tensor:
     )
 
 
+def check_shapes(pred: Tensor, target: Tensor) -> None:
+    """Refuse a target that would be broadcast to what is predicted, or the reverse."""
+    if pred.shape != target.shape:
+        raise ValueError(
+            f'The target has shape {tuple(target.shape)}, the prediction '
+            f'{tuple(pred.shape)}: encode() of a target must give (N, T / window, V, '
+            'channels).'
+        )
+
+
 @MODELS.register_module()
 class MaskedReconstructionLoss(nn.Module):
     """Mean error over cells, each weighted by how much of it is masked.
@@ -45,11 +55,12 @@ class MaskedReconstructionLoss(nn.Module):
 
         Args:
             pred (Tensor): Shape (..., P), one row a cell.
-            target (Tensor): Same shape.
+            target (Tensor): Same shape; another is a ValueError.
             weight (Tensor): In 0..1, shape (...), the masked share of each cell.
 
         Returns:
             Tensor: Scalar.
         """
+        check_shapes(pred, target)
         error = self.error(pred.float(), target.float(), reduction='none').mean(-1)
         return weighted_mean(error, weight)

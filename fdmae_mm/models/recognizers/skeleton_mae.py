@@ -8,7 +8,7 @@ from mmaction.structures import ActionDataSample
 from mmaction.utils import SampleList
 from torch import Tensor, nn
 
-from ..layers import Cells, cell_weight
+from ..layers import Cells, cell_weight, check_counts
 
 
 class Sequences(NamedTuple):
@@ -63,8 +63,8 @@ class SkeletonMAE(BaseRecognizer):
         windows: Sequence[int] = (),
     ) -> None:
         super().__init__(backbone=backbone, data_preprocessor=data_preprocessor)
-        if max_cells is not None and max_cells < 1:
-            raise ValueError(f'max_cells={max_cells} must be at least 1, or None.')
+        if max_cells is not None:
+            check_counts(max_cells=max_cells)
         self.max_cells = max_cells
         if not heads or any('loss' in name for name in heads):
             raise ValueError(
@@ -127,6 +127,11 @@ class SkeletonMAE(BaseRecognizer):
         losses = {}
         for name, head in self.heads.items():
             losses[f'loss_{name}'], logs = head.loss(sequences.x, cells)
+            if any('loss' in key for key in logs):
+                raise ValueError(
+                    f'Head {name!r} logs {list(logs)}: MMEngine adds up every entry '
+                    "whose name contains 'loss'. Give it another name."
+                )
             losses.update({f'{name}_{key}': value for key, value in logs.items()})
         return losses
 
@@ -213,6 +218,8 @@ class SkeletonMAE(BaseRecognizer):
                 f'key={key!r} to the pipeline and {key!r} to algorithm_keys of '
                 'PackActionInputs.'
             )
+        if mask.dtype != torch.bool:
+            raise ValueError(f"'{key}' is of type {mask.dtype}, expected torch.bool.")
         if mask.shape[:2] != inputs.shape[1:3]:
             raise ValueError(
                 f"'{key}' has shape {tuple(mask.shape)}, the clips (K, M) = "
