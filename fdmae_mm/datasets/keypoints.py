@@ -6,6 +6,19 @@ import numpy as np
 
 #: What of an annotation has a row a person.
 BY_PERSON = {'keypoint', 'keypoint_score'}
+# What a Kinect tracks at most.
+_MANY_PERSONS = 6
+
+
+def check_order(keypoint: np.ndarray) -> None:
+    """Raises ValueError where an array (M, T, V, C) seems to be (T, M, V, C)."""
+    persons, frames = keypoint.shape[:2]
+    if persons > max(frames, _MANY_PERSONS):
+        raise ValueError(
+            f'an array of the shape {keypoint.shape} has {persons} persons in {frames} '
+            'frames, expected (persons, frames, joints, coordinates); if its frames '
+            'stand first, swap them: np.swapaxes(array, 0, 1)'
+        )
 
 
 def present_persons(annotation: dict) -> np.ndarray:

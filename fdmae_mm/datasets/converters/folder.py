@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ..keypoints import check_order
 from ..layouts import LAYOUTS, SkeletonLayout, get_layout
 from .base import BAD_ARRAY, BadFileError, BaseConverter
 
@@ -150,6 +151,7 @@ class LabelledConverter(BaseConverter):
                 'the first line must name the columns file,label and, if known, '
                 f'subject and split, not {table.fieldnames}'
             )
+        spelled = {}
         for row in table:
             where = f'line {table.line_num}'
             # A cell too many stands under None, one that lacks is None.
@@ -159,6 +161,13 @@ class LabelledConverter(BaseConverter):
             name = self.name_of(folder / row.pop('file').replace('\\', '/'))
             if name in self._rows:
                 raise BadFileError(f'{where} lists {name} a second time')
+            for column, cell in row.items():
+                known = spelled.setdefault((column, cell.casefold()), cell)
+                if cell != known:
+                    raise BadFileError(
+                        f'{where} has the {column} {cell!r}, which differs from '
+                        f'{known!r} in case alone; write both alike'
+                    )
             self._rows[name] = row
 
     def prepare(self, paths: Sequence[PurePosixPath]) -> None:
@@ -184,8 +193,9 @@ class LabelledConverter(BaseConverter):
             row = self._rows[name]
         elif not row['label']:
             raise BadFileError(
-                f'no label: there is no {_TABLE}, and the file is in no folder of a '
-                'class'
+                f'no label: add a {_TABLE}, or a folder for each class; for '
+                'pre-training without labels, put the files into one folder of any '
+                'name inside the source'
             )
         sample = self.read_sample(path, file)
         return [
@@ -270,7 +280,7 @@ class FolderConverter(LabelledConverter):
     .csv file is one person with a line a frame: V * C numbers joint by joint, or, under
     a line of names, the columns ``<joint>_x``, ``<joint>_y`` and ``<joint>_z`` in any
     order beside others. C is 2 or 3; the unit is kept, and models expect metres. Joints
-    that were not measured are zeros, not empty and not NaN.
+    that were not measured are zeros, not NaN, which an empty cell is too.
 
     Labels and splits: see :class:`LabelledConverter`.
 
@@ -307,6 +317,10 @@ class FolderConverter(LabelledConverter):
                 f'{keypoint.dtype}, expected numbers (persons, frames, joints, '
                 'coordinates), or (frames, joints, coordinates) of one person'
             )
+        try:
+            check_order(keypoint)
+        except ValueError as error:
+            raise BadFileError(str(error)) from error
         check_joints(keypoint.shape[2], self._skeleton)
         if keypoint.shape[3] not in (2, 3):
             raise BadFileError(f'{keypoint.shape[3]} coordinates a joint, not 2 or 3')
@@ -316,19 +330,33 @@ class FolderConverter(LabelledConverter):
         """(T, V, C)."""
         try:
             lines = file.read().decode('utf-8-sig').splitlines()
-            rows = [row for row in csv.reader(lines, strict=True) if row]
+            rows = [
+                [cell.strip() for cell in row]
+                for row in csv.reader(lines, strict=True)
+                if row
+            ]
         except (csv.Error, UnicodeDecodeError) as error:
             raise BadFileError(f'no csv file: {error}') from error
         if not rows:
             raise BadFileError('no frames')
+        if any(';' in cell for cell in rows[0]):
+            raise BadFileError(
+                "the cells are separated by ';'; write them with ',' between cells and "
+                "'.' in numbers"
+            )
         num_joints, width = self._skeleton.num_joints, len(rows[0])
         for number, row in enumerate(rows, 1):
             if len(row) != width:
                 raise BadFileError(
                     f'row {number} has {len(row)} cells and the first has {width}'
                 )
-        if all(map(_is_number, rows[0])):
-            dims = width / num_joints
+        header = [name.lower() for name in rows[0]]
+        joints = [joint.lower() for joint in self._skeleton.joints]
+        named = {f'{joint}_{axis}' for joint in joints for axis in 'xyz'} & set(header)
+        first = 1
+        # Cells of numbers may be empty or wrong, and names may be those of others.
+        if not named and (any(map(_is_number, header)) or not any(header)):
+            dims, wanted = width / num_joints, range(1, width + 1)
             if dims not in (2, 3):
                 raise BadFileError(
                     f'{width} columns, but the layout {self._skeleton.name!r} needs '
@@ -336,8 +364,6 @@ class FolderConverter(LabelledConverter):
                     'names in the first line'
                 )
         else:
-            header = [name.strip().lower() for name in rows.pop(0)]
-            joints = [joint.lower() for joint in self._skeleton.joints]
             dims = 3 if any(f'{joint}_z' in header for joint in joints) else 2
             wanted = [f'{joint}_{axis}' for joint in joints for axis in 'xyz'[:dims]]
             if missing := [name for name in wanted if name not in header]:
@@ -345,12 +371,22 @@ class FolderConverter(LabelledConverter):
                     f'the first line does not name {len(missing)} columns of the '
                     f'layout {self._skeleton.name!r}, the first is {missing[0]}'
                 )
+            if twice := [name for name in wanted if header.count(name) > 1]:
+                raise BadFileError(f'the first line names {twice[0]} more than once')
             columns = [header.index(name) for name in wanted]
-            rows = [[row[column] for column in columns] for row in rows]
+            rows = [[row[column] for column in columns] for row in rows[1:]]
+            first = 2
+        rows = [[cell or 'nan' for cell in row] for row in rows]
         try:
             values = np.array(rows, dtype=np.float32)
         except ValueError as error:
-            raise BadFileError(f'no table of numbers: {error}') from error
+            where = next(
+                f'row {number}, column {column}: {cell!r}'
+                for number, row in enumerate(rows, first)
+                for column, cell in zip(wanted, row, strict=True)
+                if not _is_number(cell)
+            )
+            raise BadFileError(f'{where} is no number') from error
         return values.reshape(len(rows), num_joints, int(dims))
 
 

@@ -81,6 +81,8 @@ class MMPoseConverter(LabelledConverter):
         super().__init__(layout, seed)
         if max_persons < 1:
             raise ValueError(f'max_persons={max_persons} must be at least 1.')
+        if img_shape is not None and min(img_shape) < 1:
+            raise ValueError(f'img_shape={img_shape} must be at least 1 x 1.')
         self.max_persons = max_persons
         self.img_shape = img_shape
 

@@ -95,6 +95,32 @@ def test_csv_with_names_in_any_order(tmp_path, layout):
     ]
 
 
+def test_empty_cells_are_nan(tmp_path, layout):
+    row = [1.0, 2, 3, 4, 5, 6, 7, 8, 9]
+    header = ',pelvis_x,pelvis_y,left_knee_x,left_knee_y,right_knee_x,right_knee_y\n'
+    texts = {
+        'first': ',2,3' + ',1' * 6 + '\n' + csv_of([row]),
+        'all': ',' * 8 + '\n' + csv_of([row]),
+        'later': csv_of([row]) + '1, ' + ',1' * 7 + '\n',
+        # As pandas writes it, with an index.
+        'named': csv_of([[0, '', 2, 3, 4, 5, 6]], header),
+    }
+    found = {}
+    for name, text in texts.items():
+        source = write(tmp_path / name, {'sit/a.csv': text})
+        with pytest.raises(ValueError, match=r'joints are NaN .*--non-finite zero'):
+            convert(FolderConverter(layout), source)
+        annotation, _ = convert(FolderConverter(layout), source, non_finite='zero')
+        (sample,) = annotation['annotations']
+        found[name] = sample['keypoint'][0].any(-1).tolist()
+    assert found == {
+        'first': [[False, True, True], [True] * 3],
+        'all': [[False] * 3, [True] * 3],
+        'later': [[True] * 3, [False, True, True]],
+        'named': [[False, True, True]],
+    }
+
+
 def test_names_and_edges_make_a_layout(tmp_path, layout):
     source = write(tmp_path, {'sit/a.npy': array(0), 'sit/b.npy': array(1)})
     annotation, _ = convert(FolderConverter(layout), source)
@@ -244,10 +270,25 @@ BAD_TABLES = {
     'line 2 must have 2 cells': ('file,label', 'a,0,train'),
     'line 2 must have 3 cells': ('file,label,split', 'a,0'),
     'line 3 lists a a second time': ('file,label', 'a.npy,0', 'a,1'),
+    "line 3 has the label 'raise', which differs from 'Raise' in case alone": (
+        'file,label',
+        'a,Raise',
+        'b,raise',
+    ),
+    "line 3 has the split 'Train', which differs from 'train' in case alone": (
+        'file,label,split',
+        'a,0,train',
+        'b,0,Train',
+    ),
+    "line 3 has the subject 'ann', which differs from 'Ann' in case alone": (
+        'file,label,subject',
+        'a,0,Ann',
+        'b,0,ann',
+    ),
 }
 
 
-@pytest.mark.parametrize(('reason', 'rows'), BAD_TABLES.items(), ids=range(7))
+@pytest.mark.parametrize(('reason', 'rows'), BAD_TABLES.items(), ids=range(10))
 def test_bad_table(tmp_path, layout, reason, rows):
     source = write(tmp_path, {'a.npy': array(0), 'labels.csv': '\n'.join(rows)})
     with pytest.raises(BadFileError, match=f'^labels.csv: .*{reason}'):
@@ -269,8 +310,14 @@ def test_two_tables(tmp_path, layout):
 
 
 NO_HEADER = b'\x93NUMPY\x01\x00\x10\x00' + b'(' * 15 + b'\n'
+NAMES = 'pelvis_x,pelvis_y,left_knee_x,left_knee_y,right_knee_x,right_knee_y,time'
 BAD = {
-    'no label: there is no labels.csv': {'bad.npy': array(0)},
+    'no label: add a labels.csv, or .* each class; .* one folder of any name': {
+        'bad.npy': array(0)
+    },
+    r'shape \(7, 2, 3, 3\) has 7 persons in 2 frames.*np.swapaxes\(array, 0, 1\)': {
+        'sit/bad.npy': np.ones((7, 2, 3, 3))
+    },
     '4 joints, but the layout .stick. has 3; layouts of 4 joints: none': {
         'sit/bad.npy': np.ones((2, 4, 3))
     },
@@ -286,9 +333,20 @@ BAD = {
     'no frames ?$': {'sit/bad.csv': '\n'},
     'row 2 has 2 cells and the first has 9': {'sit/bad.csv': '1' + ',1' * 8 + '\n1,2'},
     '1 columns, but the layout .stick. needs 9 or 6': {'sit/bad.csv': '1\n2'},
-    'could not convert string to float': {
-        'sit/bad.csv': '1' + ',1' * 8 + '\nx' + ',1' * 8
+    "row 2, column 3: 'x' is no number": {
+        'sit/bad.csv': '1' + ',1' * 8 + '\n,1,x' + ',1' * 6
     },
+    "row 1, column 2: '1.2.3' is no number": {'sit/bad.csv': '1,1.2.3' + ',1' * 7},
+    "row 3, column left_knee_x: '#' is no number": {
+        'sit/bad.csv': f'{NAMES}\n,2,3,4,5,6,noon\n1,2,#,4,5,6,noon'
+    },
+    'first line names pelvis_y more than once': {
+        'sit/bad.csv': f'{NAMES},Pelvis_y\n1,2,3,4,5,6,7,8'
+    },
+    "separated by ';'; write them with ','": {
+        'sit/bad.csv': NAMES.replace(',', ';') + '\n1,5' + ';2' * 6
+    },
+    "by ';'": {'sit/bad.csv': '1,5' + ';2,5' * 8},
     'not name 5 columns .* first is pelvis_y': {'sit/bad.csv': 'pelvis_x\n1'},
     '1 joints are NaN or': {'sit/bad.csv': 'nan' + ',1' * 8},
 }
@@ -302,6 +360,23 @@ def test_bad_file_is_left_out_with_the_reason(tmp_path, layout, reason, file):
     ((name, found),) = skipped
     assert name in file
     assert re.search(reason, found)
+
+
+def test_few_persons_or_many_frames_are_in_order(tmp_path, layout):
+    files = {'sit/a.npy': array(0, 2, persons=6), 'sit/b.npy': array(1, 7, persons=7)}
+    _, skipped = convert(FolderConverter(layout), write(tmp_path, files))
+    assert not skipped
+
+
+def test_clips_without_labels_are_one_folder(tmp_path, layout):
+    files = {f'any/{i}.npy': array(i) for i in range(5)}
+    annotation, skipped = convert(FolderConverter(layout), write(tmp_path, files))
+    assert not skipped
+    out = str(tmp_path / 'own.pkl')
+    save_annotation(annotation, out)
+    found = SkeletonDataset(out, pipeline=[], split='train', num_joints=3)
+    assert len(found) == 4
+    assert found.metainfo['classes'] == ['any']
 
 
 def test_two_and_three_coordinates_do_not_mix(tmp_path, layout):

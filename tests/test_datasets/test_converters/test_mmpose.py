@@ -287,6 +287,8 @@ def test_bad_file_is_left_out_with_the_reason(tmp_path, reason, content):
 def test_options_are_checked():
     with pytest.raises(ValueError, match='max_persons=0'):
         MMPoseConverter('coco', max_persons=0)
+    with pytest.raises(ValueError, match=r'img_shape=\[480, 0\] must be at least 1'):
+        MMPoseConverter('coco', img_shape=[480, 0])
     with pytest.raises(ValueError, match=r"layout 'coko' is unknown. Known: \['coco'"):
         MMPoseConverter('coko')
 
