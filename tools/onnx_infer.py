@@ -57,9 +57,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if metadata['output']['name'] == 'features':
         print(json.dumps(output.tolist()))
         return
-    classes = metadata['classes'] or [f'class {i}' for i in range(len(output))]
+    names = metadata['classes'] or []  # a head may have more classes than names
+    names = [*names, *(f'class {i}' for i in range(len(names), len(output)))]
     for i in np.argsort(-output)[: args.top]:
-        print(f'{output[i]:.4f}  {classes[i]}')
+        print(f'{output[i]:.4f}  {names[i]}')
 
 
 def read_metadata(session: onnxruntime.InferenceSession) -> dict:
@@ -107,6 +108,10 @@ def align_skeleton(clip: dict, layout: dict, rotate: str, center: str) -> None:
     if rotate not in ('vertical', 'none'):
         raise ValueError(f'AlignSkeleton with rotate={rotate!r} is not written here.')
     joints, middle = clip['keypoint'], layout['center']
+    if rotate == 'vertical' and joints.shape[3] != 3:
+        raise ValueError(
+            f'The array has {joints.shape[3]} coordinates a joint, the model takes 3.'
+        )
     if joints.shape[2] != len(layout['joints']):
         raise ValueError(
             f'The array has {joints.shape[2]} joints, the model takes those of layout '

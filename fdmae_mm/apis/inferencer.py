@@ -33,6 +33,10 @@ from .recording import (
     windows,
 )
 
+# Of the files in an out_dir.
+_JSON, _CSV, _FEATURES = 'predictions.json', 'predictions.csv', 'features.npy'
+_SEGMENT_ROW = ('name', 'start', 'end', 'start_s', 'end_s', 'label', 'class', 'score')
+
 
 class _Output(NamedTuple):
     """What the model says of one view."""
@@ -142,7 +146,7 @@ class SkeletonInferencer:
             self._check_classifier()
         _check_positive(batch_size=batch_size, top_k=top_k)
         result = self._run(
-            self._reader(layout, format, split),
+            self._reader(layout, format, split, out_dir),
             inputs,
             lambda clip: _ClipJob(self, clip, top_k, features),
             batch_size,
@@ -188,7 +192,8 @@ class SkeletonInferencer:
             min_length: Frames of the shortest segment.
             batch_size: Windows a forward pass.
             out_dir: Where ``predictions.json`` (all that is returned) and
-                ``predictions.csv`` (the segments) are written.
+                ``predictions.csv`` (the segments; without fps, times are empty) are
+                written.
             show_progress: Whether stderr shows a progress bar.
             top_k: Classes of each row of ``steps``.
             layout: As for a call.
@@ -213,7 +218,7 @@ class SkeletonInferencer:
         _check_positive(batch_size=batch_size, top_k=top_k, fps=fps)
         window, stride = self._window(window, stride)
         result = self._run(
-            self._reader(layout, format, split),
+            self._reader(layout, format, split, out_dir),
             inputs,
             lambda clip: _RecordingJob(
                 self, clip, window, stride, fps, min_length, top_k
@@ -244,10 +249,11 @@ class SkeletonInferencer:
         self._check_classifier()
         _check_positive(top_k=top_k)
         window, stride = self._window(window, stride)
-        reader = self._reader(layout, None, None)
+        reader = self._reader(layout, None, None, None)
 
         def predict(keypoint: np.ndarray) -> list[dict]:
-            (clip,) = reader.read('stream', keypoint)
+            frames = dict(keypoint=keypoint, total_frames=window)
+            (clip,) = reader.read('stream', frames)
             mapping = self.mapping(clip)
             for _, view in windows(clip.annotation, window, stride):
                 (output,) = self.forward([self.preprocess(view, mapping)])
@@ -334,7 +340,9 @@ class SkeletonInferencer:
 
     def name_of(self, label: int) -> str | None:
         """Name of a class, where it is known."""
-        return None if self.classes is None else self.classes[label]
+        # A head may have more classes than the checkpoint has names.
+        named = self.classes is not None and label < len(self.classes)
+        return self.classes[label] if named else None
 
     def _check_classifier(self) -> None:
         if not self.model.with_cls_head:
@@ -360,8 +368,14 @@ class SkeletonInferencer:
         layout: str | Mapping | SkeletonLayout | None,
         format: str | None,
         split: str | None,
+        out_dir: str | os.PathLike | None,
     ) -> InputReader:
-        return InputReader(self.layout, layout, format, split, self.pose_estimator)
+        outputs = ()
+        if out_dir is not None:
+            outputs = [Path(out_dir, name) for name in (_JSON, _CSV, _FEATURES)]
+        return InputReader(
+            self.layout, layout, format, split, self.pose_estimator, outputs
+        )
 
     def _run(
         self,
@@ -431,7 +445,7 @@ class SkeletonInferencer:
 
 def _check_positive(**numbers: float | None) -> None:
     for name, number in numbers.items():
-        if number is not None and number <= 0:
+        if number is not None and not number > 0:  # nor NaN
             raise ValueError(f'{name}={number} must be above 0.')
 
 
@@ -550,23 +564,26 @@ class _RecordingJob:
 
 def _write(result: dict[str, list[dict]], out_dir: Path) -> None:
     """Writes the files of ``out_dir``; features go into a file of their own."""
-    for name in ('features.npy', 'predictions.csv'):  # of other inputs
+    for name in (_FEATURES, _CSV):  # of other inputs
         (out_dir / name).unlink(missing_ok=True)
     predictions = result['predictions']
     features = [p['features'] for p in predictions if 'features' in p]
     if features:
-        with written_whole(out_dir / 'features.npy') as part:
+        with written_whole(out_dir / _FEATURES) as part:
             with part.open('wb') as file:
                 np.save(file, np.array(features, dtype=np.float32))
     rows = [row for prediction in predictions for row in _rows(prediction)]
-    if rows:
-        with written_whole(out_dir / 'predictions.csv') as part:
+    columns = tuple(rows[0]) if rows else ()
+    if 'segments' in predictions[0]:  # also where none is long enough
+        columns = _SEGMENT_ROW
+    if columns:
+        with written_whole(out_dir / _CSV) as part:
             with part.open('w', newline='', encoding='utf-8') as file:
-                table = csv.DictWriter(file, list(max(rows, key=len)))
+                table = csv.DictWriter(file, columns)
                 table.writeheader()
                 table.writerows(rows)
     plain = [{k: v for k, v in p.items() if k != 'features'} for p in predictions]
-    with written_whole(out_dir / 'predictions.json') as part:
+    with written_whole(out_dir / _JSON) as part:
         mmengine.dump(dict(result, predictions=plain), part, file_format='json')
 
 

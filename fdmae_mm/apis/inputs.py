@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +21,7 @@ from ..datasets.converters import (
     convert,
 )
 from ..datasets.converters.folder import read_layout
+from ..datasets.keypoints import check_order
 from ..datasets.layouts import LAYOUTS, SkeletonLayout, get_layout
 from ..files import files_below
 from .video import VIDEO_SUFFIXES
@@ -70,6 +71,7 @@ class InputReader:
             format. None: files are known by their endings.
         split: Split of annotation files to take. None takes all clips.
         pose_estimator: What turns a video into an annotation.
+        outputs: Files that no search takes, such as those of an earlier run.
 
     Raises:
         ValueError: There is no such layout or format.
@@ -83,6 +85,7 @@ class InputReader:
         format: str | None = None,
         split: str | None = None,
         pose_estimator: PoseEstimator | None = None,
+        outputs: Iterable[Path] = (),
     ) -> None:
         if format is not None and format not in FORMATS:
             raise ValueError(
@@ -99,6 +102,7 @@ class InputReader:
         self.format = format
         self.split = split
         self.pose_estimator = pose_estimator
+        self._outputs = {path.resolve() for path in outputs}
 
     def find(self, inputs: object) -> list[tuple[str, object]]:
         """Lists inputs one by one: folders, globs and lists are resolved.
@@ -128,7 +132,9 @@ class InputReader:
             found = [
                 file
                 for file in files_below(path)
-                if file.suffix.lower() in ENDINGS and file.name != 'labels.csv'
+                if file.suffix.lower() in ENDINGS
+                and file.name != 'labels.csv'
+                and file.resolve() not in self._outputs
             ]
             if not found:
                 raise FileNotFoundError(
@@ -136,7 +142,11 @@ class InputReader:
                     f'other sources name the format, one of {FORMATS}.'
                 )
             return found
-        found = sorted(glob.glob(str(path), recursive=True))
+        found = [
+            each
+            for each in sorted(glob.glob(str(path), recursive=True))
+            if Path(each).resolve() not in self._outputs
+        ]
         if not found:
             raise FileNotFoundError(
                 f'{path} is no file and no folder, and as a pattern it fits nothing.'
@@ -254,6 +264,11 @@ class InputReader:
             )
         if len(shape) == 3:
             keypoint = keypoint[None]
+        if 'total_frames' not in annotation:
+            try:
+                check_order(keypoint)
+            except ValueError as error:
+                raise ValueError(f'{name}: {error}') from error
         annotation = {
             'frame_dir': name,
             'total_frames': keypoint.shape[1],

@@ -336,7 +336,8 @@ def test_preprocessing_that_is_not_there_is_named(numpy_example):
     'joints, message',
     [
         (np.zeros((1, 30, 25, 3)), 'has 25 joints.*layout kinect_v1: hip_center, '),
-        (np.zeros((1, 30, 20, 2)), r'model takes \(T, V, C\) = \(32, 20, 3\)'),
+        (np.zeros((1, 30, 20, 2)), 'has 2 coordinates a joint, the model takes 3'),
+        (np.ones((1, 30, 20, 4)), 'has 4 coordinates a joint, the model takes 3'),
         (np.full((1, 30, 20, 3), np.nan), 'and finite'),
     ],
 )
@@ -413,6 +414,17 @@ def example(numpy_example, exported, tmp_path, capsys):
 def test_example_puts_whoever_is_there_first(example):
     (one,) = RECORDINGS['long']
     assert example(np.stack([one * 0, one])) == example(one)
+
+
+def test_example_numbers_classes_without_a_name(example, numpy_example, monkeypatch):
+    space = numpy_example.main.__globals__
+    read = space['read_metadata']
+    monkeypatch.setitem(
+        space, 'read_metadata', lambda session: read(session) | dict(classes=['only'])
+    )
+    names = {line[8:] for line in example(RECORDINGS['long']).splitlines()}
+    assert len(names) == 5
+    assert names <= {'only', *(f'class {i}' for i in range(1, 10))}
 
 
 @pytest.mark.parametrize('shape', [(1, 9, 25, 3), (9, 25, 3), (0, 9, 25, 3), (25,)])

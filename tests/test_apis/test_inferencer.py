@@ -142,6 +142,13 @@ def test_best_classes_come_first_with_their_names(infer, clips):
     assert best['frames'] == clips[0]['total_frames']
 
 
+def test_a_class_without_a_name_has_none(loaded, infer, clips, monkeypatch):
+    monkeypatch.setattr(loaded, 'classes', ('action 0',))
+    (found,) = infer(clips[0])
+    names = {entry['label']: entry['class'] for entry in found['top']}
+    assert names == {0: 'action 0'} | dict.fromkeys(range(1, NUM_CLASSES))
+
+
 def test_a_person_is_classified_as_if_alone(infer, clips):
     clip = next(clip for clip in clips if len(clip['keypoint']) == 2)
     (both,) = infer(clip)
@@ -366,7 +373,24 @@ def test_files_of_an_earlier_run_do_not_stay(loaded, clips, recording, tmp_path)
     loaded.segment(
         recording, 20, 10, min_length=10**6, out_dir=tmp_path, show_progress=False
     )
-    assert [path.name for path in tmp_path.iterdir()] == ['predictions.json']
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ['predictions.csv', 'predictions.json']
+    # No segment is that long.
+    header = 'name,start,end,start_s,end_s,label,class,score\n'
+    assert (tmp_path / 'predictions.csv').read_text() == header
+
+
+def test_files_of_an_earlier_run_are_no_input(loaded, clips, tmp_path):
+    np.save(tmp_path / 'a.npy', clips[0]['keypoint'])
+    for out_dir in (tmp_path, tmp_path / 'out'):
+        for _ in range(2):
+            result = loaded(
+                tmp_path, show_progress=False, features=True, out_dir=out_dir
+            )
+            assert len(result['predictions']) == 1
+            assert not result['skipped']
+        for path in out_dir.glob('[pf]*.*'):
+            path.unlink()
 
 
 @pytest.mark.parametrize('name', ['batch_size', 'top_k', 'fps'])
@@ -374,6 +398,8 @@ def test_numbers_must_be_above_0(loaded, recording, name):
     with pytest.raises(ValueError, match=rf'{name}=-1 must be above 0'):
         loaded.segment(recording, show_progress=False, **{name: -1})
     if name == 'fps':
+        with pytest.raises(ValueError, match='fps=nan must be above 0'):
+            loaded.segment(recording, show_progress=False, fps=float('nan'))
         return
     with pytest.raises(ValueError, match=rf'{name}=0 must be above 0'):
         loaded(recording, show_progress=False, **{name: 0})
@@ -416,6 +442,12 @@ def test_a_stream_gives_what_the_windows_of_the_recording_give(loaded, recording
         recording[:, : 24 + 8 * 5], 24, 8, top_k=NUM_CLASSES, show_progress=False
     )['predictions']
     assert close(clip_scores(whole['steps']), sums / counts)
+
+
+def test_a_stream_may_have_more_persons_than_frames(loaded, recording):
+    stream = loaded.stream(4, 4, top_k=1)
+    crowd = np.tile(recording[:1, :4], (7, 1, 1, 1)).swapaxes(0, 1)
+    assert [bool(stream.push(frame)) for frame in crowd] == [False] * 3 + [True]
 
 
 def test_a_stream_maps_joints_and_tells_when_nobody_is_there(loaded, recording):

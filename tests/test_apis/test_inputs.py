@@ -188,6 +188,28 @@ def test_a_video_goes_through_the_pose_estimator(tmp_path):
     assert clip.layout is LAYOUTS['h36m']
 
 
+def test_outputs_are_not_found_by_a_search(tmp_path):
+    for name in ('a.npy', 'features.npy', 'sub/features.npy'):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        np.save(path, array(3, 25, 3))
+    reader = InputReader(NTU, outputs=[tmp_path / 'sub' / '..' / 'features.npy'])
+    kept = [str(tmp_path / 'a.npy'), str(tmp_path / 'sub' / 'features.npy')]
+    for search in (tmp_path, f'{tmp_path}/**/*.npy'):
+        assert [name for name, _ in reader.find(search)] == kept
+    assert len(reader.find(tmp_path / 'features.npy')) == 1
+
+
+def test_frames_before_persons_are_refused(tmp_path):
+    swapped = array(21, 2, 25, 3)
+    np.save(tmp_path / 'a.npy', swapped)
+    for clip in (swapped, tmp_path / 'a.npy', dict(keypoint=swapped)):
+        with pytest.raises(ValueError, match=r'21 persons in 2 frames.*np\.swapaxes'):
+            one(clip)
+    # Whoever tells the frames means it.
+    assert one(dict(keypoint=swapped, total_frames=2)).annotation['total_frames'] == 2
+
+
 @pytest.mark.parametrize(
     ('bad', 'reason'),
     [
