@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,11 +13,12 @@ import numpy as np
 from ..datasets.annotation import load_annotation
 from ..datasets.converters import (
     CONVERTERS,
+    BaseConverter,
     FolderConverter,
-    LabelledConverter,
     LeftOut,
     MMPoseConverter,
     NTU120Converter,
+    OpenPoseConverter,
     convert,
 )
 from ..datasets.converters.folder import read_layout
@@ -32,15 +33,29 @@ from .video import VIDEO_SUFFIXES
 PoseEstimator = Callable[[str], dict]
 
 ENDINGS = ('.pkl', '.npy', '.csv', '.json', '.skeleton', *VIDEO_SUFFIXES)
-#: Formats whose files need their converter's name. Those with labels beside them are
-#: known by their ending.
+#: Formats whose files need their converter's name. Others are known by their ending.
 FORMATS = tuple(
     name
     for name, converter in CONVERTERS.items()
-    if not issubclass(converter, LabelledConverter)
+    if converter not in (FolderConverter, MMPoseConverter)
 )
 # The name of an NTU file tells subject and action, which nobody asks of it here.
 _ANY_NTU_FILE = PurePosixPath('S001C001P001R001A001.skeleton')
+
+
+class _OpenPoseClips(OpenPoseConverter):
+    """Clips in any folders, whose labels nobody asks for."""
+
+    classes = ('unlabelled',)
+
+    def is_side_file(self, path: PurePosixPath) -> bool:
+        return False
+
+    def prepare(self, paths: Sequence[PurePosixPath]) -> None:
+        pass
+
+    def class_of(self, path: PurePosixPath) -> str:
+        return self.classes[0]
 
 
 @dataclass(frozen=True)
@@ -174,12 +189,21 @@ class InputReader:
                 'pattern.'
             )
         if self.format:
-            content, left_out = convert(CONVERTERS[self.format](), item)
+            content, left_out = convert(self._converter(), item)
             return [
                 *self._from_annotation_file(content),
                 *(LeftOut(file, reason) for file, reason in left_out),
             ]
         return self._from_file(name, item)
+
+    def _converter(self) -> BaseConverter:
+        """That of the format."""
+        kind = CONVERTERS[self.format]
+        if kind is not OpenPoseConverter:
+            return kind()
+        # What OpenPose writes is seldom in the layout of the model.
+        given = self._layout_option if self.layout else None
+        return _OpenPoseClips(given or kind.default_layout)
 
     def _from_file(self, name: str, path: Path) -> list[Clip | LeftOut]:
         ending = path.suffix.lower()

@@ -75,6 +75,7 @@ _STAND_INS = {
             ('ankle', 'foot'),
             ('foot', 'ankle'),
             ('toe', 'foot'),
+            ('small_toe', 'toe'),
             ('heel', 'ankle'),
         )
     },
@@ -371,7 +372,7 @@ LAYOUTS: dict[str, SkeletonLayout] = {
             center=0,
             spine=None,
         ),
-        # Order, edges and centre as in MMAction2's Graph.
+        # The COCO model of OpenPose. Order, edges and centre as in MMAction2's Graph.
         _build(
             'openpose',
             joints=(
@@ -387,6 +388,27 @@ LAYOUTS: dict[str, SkeletonLayout] = {
             ),
             center=1,
             spine=None,
+        ),
+        # BODY_25, the default of OpenPose. Order as in its doc/02_output.md,
+        # bones as it draws them.
+        _build(
+            'openpose_body25',
+            joints=(
+                'nose', 'neck', 'right_shoulder', 'right_elbow', 'right_wrist',
+                'left_shoulder', 'left_elbow', 'left_wrist', 'mid_hip', 'right_hip',
+                'right_knee', 'right_ankle', 'left_hip', 'left_knee', 'left_ankle',
+                'right_eye', 'left_eye', 'right_ear', 'left_ear', 'left_big_toe',
+                'left_small_toe', 'left_heel', 'right_big_toe', 'right_small_toe',
+                'right_heel',
+            ),
+            edges=(
+                (0, 1), (1, 8), (2, 1), (3, 2), (4, 3), (5, 1), (6, 5), (7, 6), (9, 8),
+                (10, 9), (11, 10), (12, 8), (13, 12), (14, 13), (15, 0), (16, 0),
+                (17, 15), (18, 16), (19, 14), (20, 19), (21, 14), (22, 11), (23, 22),
+                (24, 11),
+            ),
+            center=8,
+            spine=(8, 1),
         ),
         # Human3.6M in the order of mmpose.
         _build(

@@ -171,6 +171,44 @@ def test_other_formats_by_name(tmp_path):
     assert isinstance(left_out, LeftOut)
 
 
+def test_frames_of_openpose_by_name(tmp_path):
+    joints = np.full((25, 3), 0.5) + np.arange(25)[:, None]
+
+    def write(clip, frames, num_joints=25):
+        for number in range(frames):
+            person = dict(pose_keypoints_2d=joints[:num_joints].ravel().tolist())
+            path = tmp_path / f'{clip}_{number:012d}_keypoints.json'
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(json.dumps(dict(people=[person])))
+
+    # Both shapes of folders, and a table of something else: no label counts.
+    write('a', 3)
+    write('sub/b', 2)
+    write('sub/c', 2)
+    (tmp_path / 'labels.csv').write_text('file,label\nx,y\n')
+    clips = read(tmp_path, format='openpose')
+    assert [(c.name, c.annotation['total_frames']) for c in clips] == [
+        ('a', 3),
+        ('sub/b', 2),
+        ('sub/c', 2),
+    ]
+    assert clips[0].layout is LAYOUTS['openpose_body25']
+    assert np.array_equal(clips[0].annotation['keypoint'][0, 2], joints[:, :2])
+    with pytest.raises(ValueError, match='its format is openpose'):
+        read(tmp_path / 'a_000000000000_keypoints.json', layout='coco')
+
+    write('coco', 1, num_joints=18)
+    *others, left_out = read(tmp_path, format='openpose')
+    assert len(others) == 3
+    assert 'layouts of 18 joints: openpose;' in left_out.reason
+    (clip,) = [
+        clip
+        for clip in read(tmp_path, format='openpose', layout='openpose')
+        if not isinstance(clip, LeftOut)
+    ]
+    assert (clip.name, clip.layout) == ('coco', LAYOUTS['openpose'])
+
+
 def test_a_video_goes_through_the_pose_estimator(tmp_path):
     path = tmp_path / 'a.mp4'
     path.touch()

@@ -89,6 +89,7 @@ def test_axes_are_right_then_left(layout):
         ('kinect_v1', 20),
         ('kinect_v1_utd_mhad', 20),
         ('kinect_v1_msr_action3d', 20),
+        ('openpose_body25', 25),
         ('openpose', 18),
         ('coco', 17),
         ('h36m', 17),
@@ -112,6 +113,19 @@ def test_ntu_axes_are_those_of_prenormalize3d():
     layout, transform = get_layout('nturgb+d'), PreNormalize3D()
     assert list(layout.spine) == transform.zaxis
     assert list(layout.shoulders) == transform.xaxis
+
+
+def test_body25_is_openpose_with_a_middle_of_the_hips_and_feet():
+    layout, coco = get_layout('openpose_body25'), get_layout('openpose')
+    assert set(coco.joints) < set(layout.joints)
+    # Numbers of the picture in OpenPose's doc/02_output.md.
+    for number, joint in ((4, 'right_wrist'), (8, 'mid_hip'), (14, 'left_ankle')):
+        assert layout.joints[number] == joint
+    for number, joint in ((16, 'left_eye'), (19, 'left_big_toe'), (24, 'right_heel')):
+        assert layout.joints[number] == joint
+    assert layout.parts['torso'] == (0, 1, 8, 15, 16, 17, 18)
+    assert layout.parts['left_leg'] == (12, 13, 14, 19, 20, 21)
+    assert (19, 22) in layout.left_right
 
 
 def test_ntu_parts():
@@ -315,7 +329,7 @@ def test_known_layouts_follow_from_their_names(name):
         assert getattr(layout, field) == getattr(known, field)
     assert {frozenset(e) for e in layout.edges} == {frozenset(e) for e in known.edges}
     # Not those of Kinect, which follow their first users.
-    if name in ('h36m', 'sbu', 'coco', 'openpose'):
+    if name in ('h36m', 'sbu', 'coco', 'openpose', 'openpose_body25'):
         for field in ('center', 'spine'):
             assert getattr(layout, field) == getattr(known, field)
         assert set(layout.edges) == set(known.edges)
@@ -437,6 +451,8 @@ def test_synonyms_are_the_same_joint():
     assert row('sbu', 'kinect_v1', 'left_wrist') == {'left_hand': 1}
     assert row('h36m', 'coco', 'left_ankle') == {'left_foot': 1}
     assert row('openpose', 'h36m', 'head') == {'nose': 1}
+    assert row('openpose_body25', 'h36m', 'root') == {'mid_hip': 1}
+    assert row('coco', 'openpose_body25', 'left_small_toe') == {'left_ankle': 1}
 
 
 def test_other_spellings_are_the_same_joint():

@@ -5,6 +5,8 @@ from .msr_action3d import MSRAction3DConverter
 from .npz import NPZConverter
 from .ntu import BaseNTUConverter, NTU60Converter, NTU120Converter
 from .nw_ucla import NWUCLAConverter
+from .openpose import OpenPoseConverter
+from .persons import PersonsConverter
 from .pku_mmd import BasePKUMMDConverter, PKUMMD1Converter, PKUMMD2Converter
 from .sbu import SBUConverter
 from .utd_mhad import UTDMHADConverter
@@ -23,6 +25,7 @@ CONVERTERS: dict[str, type[BaseConverter]] = {
         PKUMMD2Converter,
         NPZConverter,
         MMPoseConverter,
+        OpenPoseConverter,
         FolderConverter,
     )
 }
@@ -42,8 +45,10 @@ __all__ = [
     'NTU60Converter',
     'NTU120Converter',
     'NWUCLAConverter',
+    'OpenPoseConverter',
     'PKUMMD1Converter',
     'PKUMMD2Converter',
+    'PersonsConverter',
     'SBUConverter',
     'UTDMHADConverter',
     'convert',

@@ -89,7 +89,14 @@ class BaseConverter(ABC):
         raise NotImplementedError
 
     def prepare(self, paths: Sequence[PurePosixPath]) -> None:  # noqa: B027
-        """Sees the paths of all samples, after the side files, before any is read."""
+        """Sees all accepted paths, after the side files, before any file is read."""
+
+    def group_of(self, path: PurePosixPath) -> PurePosixPath:
+        """What a file is parsed with: all files of one group make its samples.
+
+        Most formats have all of a sample in one file, which is a group of its own.
+        """
+        return path
 
     @abstractmethod
     def parse(self, path: PurePosixPath, file: BinaryIO) -> Iterable[dict | LeftOut]:
@@ -112,6 +119,22 @@ class BaseConverter(ABC):
         Raises:
             BadFileError: The file cannot be used.
         """
+
+    def parse_group(
+        self,
+        group: PurePosixPath,
+        files: Iterable[tuple[PurePosixPath, BinaryIO]],
+    ) -> Iterable[dict | LeftOut]:
+        """Reads the samples of one group, as :meth:`parse` those of one file.
+
+        Args:
+            group: What :meth:`group_of` says of its files.
+            files: Path and content of each, in the order of the source. A file is open
+                until the next one is asked for. What is bad in it is told with its
+                path.
+        """
+        for path, file in files:
+            yield from self.parse(path, file)
 
     @abstractmethod
     def split(self, annotations: list[dict]) -> dict[str, list[str]]:
@@ -167,21 +190,42 @@ def _open(open_file: Callable[[], BinaryIO]) -> BinaryIO:
         raise BadFileError(str(error)) from error
 
 
+class _Group:
+    """The files of a group, opened one by one."""
+
+    def __init__(
+        self,
+        path: PurePosixPath,
+        files: Iterable[tuple[PurePosixPath, Callable[[], BinaryIO]]],
+    ) -> None:
+        self.path = path
+        self.files = files
+        self._at = path  # the file that is being read
+
+    def __iter__(self) -> Iterator[tuple[PurePosixPath, BinaryIO]]:
+        for path, open_file in self.files:
+            self._at = path
+            with _open(open_file) as file:
+                yield path, file
+        self._at = self.path
+
+    def bad(self, error: Exception) -> BadFileError:
+        """The error with the file in which it happened, if the group has others."""
+        where = '' if self._at == self.path else f'{self._at}: '
+        return BadFileError(f'{where}{error}')
+
+
 def _read(
-    converter: BaseConverter,
-    non_finite: str,
-    path: PurePosixPath,
-    open_file: Callable[[], BinaryIO],
+    converter: BaseConverter, non_finite: str, group: _Group
 ) -> list[dict | LeftOut] | BadFileError:
-    """Reads and checks one file; a bad one is a value here, so that a pool goes on."""
+    """Reads and checks one group; a bad one is a value here, so that a pool goes on."""
     try:
-        with _open(open_file) as file:
-            return [
-                sample if isinstance(sample, LeftOut) else _checked(sample, non_finite)
-                for sample in converter.parse(path, file)
-            ]
+        return [
+            sample if isinstance(sample, LeftOut) else _checked(sample, non_finite)
+            for sample in converter.parse_group(group.path, group)
+        ]
     except (BadFileError, OSError) as error:
-        return BadFileError(str(error))
+        return group.bad(error)
 
 
 # Of a worker process: _read of its converter, which may hold large side files and is
@@ -195,9 +239,10 @@ def _start_worker(read: Callable) -> None:
 
 
 def _read_in_worker(
-    path: PurePosixPath, content: bytes
+    path: PurePosixPath, contents: list[tuple[PurePosixPath, bytes]]
 ) -> list[dict | LeftOut] | BadFileError:
-    return _read_here(path, partial(io.BytesIO, content))
+    files = [(at, partial(io.BytesIO, content)) for at, content in contents]
+    return _read_here(_Group(path, files))
 
 
 def _checked(annotation: dict, non_finite: str) -> dict:
@@ -217,30 +262,30 @@ def _checked(annotation: dict, non_finite: str) -> dict:
 
 def _parse_all(
     read: Callable,
-    files: list[tuple[PurePosixPath, Callable[[], BinaryIO]]],
+    groups: list[_Group],
     workers: int,
 ) -> Iterator[tuple[PurePosixPath, list[dict | LeftOut] | BadFileError]]:
-    """Results in the order of the files, in this process or in others."""
-    if workers == 1 or len(files) == 1:
-        for path, open_file in files:
-            yield path, read(path, open_file)
+    """Results in the order of the groups, in this process or in others."""
+    if workers == 1 or len(groups) == 1:
+        for group in groups:
+            yield group.path, read(group)
         return
     # Not pool.map, which would read every file into memory at once.
     pending = deque()
     with ProcessPoolExecutor(
         workers, initializer=_start_worker, initargs=(read,)
     ) as pool:
-        for path, open_file in files:
+        for group in groups:
             if len(pending) >= 8 * workers:
                 done, future = pending.popleft()
                 yield done, future.result()
             try:
-                with _open(open_file) as file:
-                    future = pool.submit(_read_in_worker, path, file.read())
+                contents = [(path, file.read()) for path, file in group]
+                future = pool.submit(_read_in_worker, group.path, contents)
             except (BadFileError, OSError) as error:
                 future = Future()
-                future.set_result(BadFileError(str(error)))
-            pending.append((path, future))
+                future.set_result(group.bad(error))
+            pending.append((group.path, future))
         for done, future in pending:
             yield done, future.result()
 
@@ -292,11 +337,16 @@ def convert(
         if not files:
             raise ValueError(f'{source} holds no {converter.files}.')
         converter.prepare([path for path, _ in files])
-        bar = ProgressBar(len(files), file=sys.stderr)
+        by_group = {}
+        for path, open_file in files:
+            members = by_group.setdefault(converter.group_of(path), [])
+            members.append((path, open_file))
+        groups = [_Group(path, members) for path, members in by_group.items()]
+        bar = ProgressBar(len(groups), file=sys.stderr)
         # Ends the line of the bar, so that no error stands on it.
         stack.callback(sys.stderr.write, '\n')
         read = partial(_read, converter, non_finite)
-        for path, parsed in _parse_all(read, files, workers):
+        for path, parsed in _parse_all(read, groups, workers):
             if not isinstance(parsed, BadFileError):
                 kept = [sample for sample in parsed if not isinstance(sample, LeftOut)]
                 skipped += [

@@ -8,7 +8,7 @@ import json
 from abc import abstractmethod
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -101,9 +101,14 @@ class LabelledConverter(BaseConverter):
 
     Raises:
         ValueError: No such layout.
+
+    Attributes:
+        suffixes: Endings of the files.
+        default_layout: What ``--layout`` is if it is not given; None: it must be.
     """
 
     suffixes: tuple[str, ...]
+    default_layout: str | None = None
 
     def __init__(self, layout: str, seed: int = 0) -> None:
         self._skeleton = read_layout(layout)
@@ -174,7 +179,7 @@ class LabelledConverter(BaseConverter):
         """Collects the names of the samples and of their classes."""
         self._names = {self.name_of(path) for path in paths}
         if self._table is None:
-            self._labels = {path.parent.name for path in paths} - {''}
+            self._labels = {self.class_of(path) for path in paths} - {''}
         else:
             self._labels = {row['label'] for row in self._rows.values()}
 
@@ -183,10 +188,26 @@ class LabelledConverter(BaseConverter):
         """The path without its ending: frame_dir, and how the table is searched."""
         return str(path.with_suffix('') if path.suffix.lower() in _SUFFIXES else path)
 
+    def class_of(self, path: PurePosixPath) -> str:
+        """The folder that names the class where no table does, '' if there is none."""
+        return path.parent.name
+
     def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict]:
         """Reads the one sample of a file and labels it."""
+        return [self.annotate(path, lambda: self.read_sample(path, file))]
+
+    def annotate(self, path: PurePosixPath, read: Callable[[], dict]) -> dict:
+        """Labels a sample, which is not read if it has no label.
+
+        Args:
+            path: Path of the sample.
+            read: Gives what :meth:`read_sample` returns.
+
+        Raises:
+            BadFileError: There is no label.
+        """
         name = self.name_of(path)
-        row = dict(label=path.parent.name)
+        row = dict(label=self.class_of(path))
         if self._table is not None:
             if name not in self._rows:
                 raise BadFileError(f'not listed in {self._table}')
@@ -197,16 +218,14 @@ class LabelledConverter(BaseConverter):
                 'pre-training without labels, put the files into one folder of any '
                 'name inside the source'
             )
-        sample = self.read_sample(path, file)
-        return [
-            dict(
-                frame_dir=name,
-                label=self.classes.index(row['label']),
-                total_frames=sample['keypoint'].shape[1],
-                **({'subject': row['subject']} if 'subject' in row else {}),
-                **sample,
-            )
-        ]
+        sample = read()
+        return dict(
+            frame_dir=name,
+            label=self.classes.index(row['label']),
+            total_frames=sample['keypoint'].shape[1],
+            **({'subject': row['subject']} if 'subject' in row else {}),
+            **sample,
+        )
 
     @abstractmethod
     def read_sample(self, path: PurePosixPath, file: BinaryIO) -> dict:
@@ -267,7 +286,8 @@ class LabelledConverter(BaseConverter):
     @classmethod
     def add_arguments(cls, parser: ArgumentParser) -> None:
         """Layout and seed."""
-        add_layout(parser, required=True)
+        default = cls.default_layout
+        add_layout(parser, default=default, required=default is None)
         parser.add_argument(
             '--seed', type=int, default=0, help='of the split, where it is drawn'
         )

@@ -242,6 +242,7 @@ def changed(**change):
 BAD = {
     'no valid json': '[{"frame_id": 0',
     'expected a list of frames': {'keypoints': []},
+    'its format is openpose': dict(version=1.3, people=[]),
     'input was an image': [pose(0)],
     'frame_id does not count upwards': inferencer([[], []])[::-1],
     'no person in any of 2 frames': inferencer([[], []]),
@@ -266,8 +267,8 @@ BAD = {
         dict(frame_id=33 * i, instances=[pose(0)]) for i in range(3)
     ],
     'some keypoints have 2 coordinates': inferencer([[pose(0)], [pose(400, dims=3)]]),
-    'some instances have a track_id': inferencer([[pose(0), pose(300, track_id=1)]]),
-    'two instances of frame 0 have the track_id 1': (
+    'some persons have an identity': inferencer([[pose(0), pose(300, track_id=1)]]),
+    'frame 0: two persons have the identity 1': (
         inferencer([[pose(0, track_id=1), pose(300, track_id=1)]])
     ),
 }
