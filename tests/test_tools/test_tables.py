@@ -510,7 +510,7 @@ def test_an_ablation_has_a_folder_and_records_of_its_own(grid, tmp_path, capsys)
     assert str(missing) in capsys.readouterr().err
     missing.parent.mkdir()
     text = (tmp_path / 'configs' / 'fdmae_tiny.py').read_text()
-    missing.write_text(text + 'model.max_cells = 1\n')
+    missing.write_text(f"{text}model['max_cells'] = 1\n")
     assert grid('--ablations', 'no-ema') == 0
     probed = tmp_path / 'results' / 'fdmae_tiny_no-ema_s0_probe.json'
     assert json.loads(probed.read_text())['start']['config'] == 'fdmae_tiny_no-ema'
