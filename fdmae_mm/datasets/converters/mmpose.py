@@ -37,16 +37,8 @@ class MMPoseConverter(PersonsConverter):
     Numbers in ``frame_id`` that are left out are frames in which nobody is seen.
 
     A name ``results_NAME.json``, as the demos write it, counts as ``NAME``. Labels and
-    splits: see :class:`LabelledConverter`.
-
-    Args:
-        layout: Name of a layout or path of a .json file, see :func:`read_layout`.
-        max_persons: Persons kept of each video.
-        img_shape: Height and width of the videos in pixels.
-        seed: Seed of the split where it is drawn.
-
-    Raises:
-        ValueError: No such layout, or ``max_persons`` is below 1.
+    splits: see :class:`LabelledConverter`. Arguments and errors are those of
+    :class:`PersonsConverter`.
     """
 
     format = 'mmpose'
