@@ -31,17 +31,28 @@ class Batch(dict):
     """A collated batch that is pickled with its tensors stacked, where they can be."""
 
     def __reduce__(self) -> tuple[Callable, tuple]:
-        samples = [sample.clone() for sample in self['data_samples']]
-        stacked = {}
-        for key in samples[0].keys():
-            values = [sample.get(key) for sample in samples]
-            if stackable(values):
-                stacked[key] = torch.stack(values)
-                for sample in samples:
-                    sample.pop(key)
-        inputs = self['inputs']
-        inputs = torch.stack(inputs) if stackable(inputs) else inputs
-        return unstacked, (inputs, samples, stacked)
+        return unstacked, stack(self)
+
+
+def stack(
+    batch: dict,
+) -> tuple[Tensor | list, list[ActionDataSample], dict[str, Tensor]]:
+    """A batch in few tensors: its inputs, what each sample keeps, and what is stacked.
+
+    Tensors of one name are stacked where all samples have it in one shape and type. The
+    batch stays as it is; :func:`unstacked` makes it again.
+    """
+    samples = [sample.clone() for sample in batch['data_samples']]
+    stacked = {}
+    for key in samples[0].keys():
+        values = [sample.get(key) for sample in samples]
+        if stackable(values):
+            stacked[key] = torch.stack(values)
+            for sample in samples:
+                sample.pop(key)
+    inputs = batch['inputs']
+    inputs = torch.stack(inputs) if stackable(inputs) else inputs
+    return inputs, samples, stacked
 
 
 def stackable(values: list) -> bool:
@@ -55,7 +66,7 @@ def stackable(values: list) -> bool:
 def unstacked(
     inputs: Tensor | list, samples: list[ActionDataSample], stacked: dict[str, Tensor]
 ) -> dict:
-    """The batch again; its tensors are views of those that were sent."""
+    """The batch again; its tensors are views of those that were stacked."""
     for key, values in stacked.items():
         for sample, value in zip(samples, values, strict=True):
             sample.set_data({key: value})

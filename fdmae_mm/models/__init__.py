@@ -1,4 +1,5 @@
 from .backbones import SkeletonTransformer
+from .data_preprocessors import StackedDataPreprocessor
 from .decoders import CrossAttentionDecoder, SelfAttentionDecoder
 from .heads import (
     FinetuneHead,
@@ -30,5 +31,6 @@ __all__ = [
     'SelfAttentionDecoder',
     'SkeletonMAE',
     'SkeletonTransformer',
+    'StackedDataPreprocessor',
     'WindowHead',
 ]

@@ -2,6 +2,7 @@
 
 model = dict(
     type='RecognizerGCN',
+    data_preprocessor=dict(type='StackedDataPreprocessor'),
     backbone=dict(
         type='SkeletonTransformer',
         embed_dims=256,

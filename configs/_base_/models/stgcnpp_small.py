@@ -7,6 +7,7 @@ is given. A config names joints and classes.
 protocol = 'supervised'
 model = dict(
     type='RecognizerGCN',
+    data_preprocessor=dict(type='StackedDataPreprocessor'),
     backbone=dict(
         type='STGCN',
         gcn_adaptive='init',

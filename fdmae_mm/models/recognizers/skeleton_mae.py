@@ -43,7 +43,8 @@ class SkeletonMAE(BaseRecognizer):
         max_cells (int, optional): At most so many of a joint's cells of a window are
             decoded in a training step. Which, is drawn anew at each step, for the whole
             batch. All by default.
-        data_preprocessor (dict, optional): Config of the data preprocessor.
+        data_preprocessor (dict, optional): Config of the data preprocessor, by default
+            a :class:`StackedDataPreprocessor`.
         windows (Sequence[int]): Windows to decode beside those of the heads.
 
     Raises:
@@ -62,7 +63,10 @@ class SkeletonMAE(BaseRecognizer):
         data_preprocessor: dict | None = None,
         windows: Sequence[int] = (),
     ) -> None:
-        super().__init__(backbone=backbone, data_preprocessor=data_preprocessor)
+        super().__init__(
+            backbone=backbone,
+            data_preprocessor=data_preprocessor or dict(type='StackedDataPreprocessor'),
+        )
         if max_cells is not None:
             check_counts(max_cells=max_cells)
         self.max_cells = max_cells

@@ -1,0 +1,3 @@
+from .stacked import StackedDataPreprocessor
+
+__all__ = ['StackedDataPreprocessor']

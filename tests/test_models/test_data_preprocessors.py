@@ -1,0 +1,76 @@
+import torch
+from mmaction.structures import ActionDataSample
+from mmengine.dataset import pseudo_collate
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from fdmae_mm.datasets.collate import stack, unstacked
+from fdmae_mm.models import StackedDataPreprocessor
+
+
+class Copies(TorchDispatchMode):
+    """Counts what is copied to a device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        copied = func is torch.ops.aten._to_copy.default and 'device' in kwargs
+        self.count += copied
+        return func(*args, **kwargs)
+
+
+def batch(clips: int, frames: tuple[int, ...] = (4,)) -> dict:
+    samples = []
+    for index in range(clips):
+        sample = ActionDataSample(metainfo=dict(frame_dir=f'clip{index}'))
+        sample.set_gt_label(index)
+        for key in ('mask', 'teacher_mask'):
+            sample.set_data({key: torch.rand(1, 2, 5) < 0.5})
+        inputs = torch.rand(1, 2, frames[index % len(frames)], 5, 3)
+        samples.append(dict(inputs=inputs, data_samples=sample))
+    return pseudo_collate(samples)
+
+
+# 'meta' is a device that holds no values, and takes as many copies as a GPU.
+def test_a_batch_reaches_the_device_in_four_copies():
+    preprocessor = StackedDataPreprocessor().to('meta')
+    with Copies() as copies:
+        found = preprocessor(batch(8), training=True)
+    assert copies.count == 4
+    assert found['inputs'].shape == (8, 1, 2, 4, 5, 3)
+    assert found['inputs'].device.type == 'meta'
+    for index, sample in enumerate(found['data_samples']):
+        assert type(sample) is ActionDataSample
+        assert sample.frame_dir == f'clip{index}'
+        for key, shape in (
+            ('mask', (1, 2, 5)),
+            ('teacher_mask', (1, 2, 5)),
+            ('gt_label', (1,)),
+        ):
+            assert sample.get(key).shape == shape
+            assert sample.get(key).device.type == 'meta'
+
+
+def test_clips_of_other_lengths_are_copied_one_by_one_and_padded():
+    preprocessor = StackedDataPreprocessor().to('meta')
+    with Copies() as copies:
+        found = preprocessor(batch(6, frames=(4, 8)))
+    assert copies.count == 6 + 3
+    assert found['inputs'].shape == (6, 1, 2, 8, 5, 3)
+
+
+def test_on_the_cpu_nothing_is_copied():
+    given = batch(2)
+    found = StackedDataPreprocessor()(dict(given))
+    assert found['data_samples'][0].mask is given['data_samples'][0].mask
+
+
+def test_values_come_back_clip_by_clip():
+    given = batch(3)
+    found = unstacked(*stack(given))
+    torch.testing.assert_close(found['inputs'], given['inputs'])
+    for ours, theirs in zip(found['data_samples'], given['data_samples'], strict=True):
+        for key in ('mask', 'teacher_mask', 'gt_label'):
+            assert torch.equal(ours.get(key), theirs.get(key))
