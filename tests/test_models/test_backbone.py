@@ -193,6 +193,33 @@ def test_counts_are_whole_numbers_above_0(field, value):
         build(**{field: value})
 
 
-def test_drop_path_keeps_some_paths():
-    with pytest.raises(ValueError, match=r'drop_path_rate=1.0 must lie in'):
-        build(drop_path_rate=1.0)
+def test_patches_are_dropped_in_training_alone_and_alike_of_each_joint():
+    model = build(clip_len=40, t_patch_size=4, patch_drop_rate=0.6)
+    x = torch.randn(3, 2, 40, 5, 3)
+    whole = build(clip_len=40, t_patch_size=4)(x)
+    assert torch.equal(model(x), whole)
+    # Tokens as they are embedded: what is kept can be looked up.
+    model.blocks, model.norm = torch.nn.ModuleList(), torch.nn.Identity()
+    tokens = model(x)  # (N, M, D, 10, V)
+    kept = model.train()(x)
+    assert kept.shape == (3, 2, 16, 4, 5)
+    same = (kept.unsqueeze(3) == tokens.unsqueeze(4)).all(2)  # (N, M, 10, 4, V)
+    assert torch.equal(same.sum(2), torch.ones(3, 2, 4, 5))
+    places = same.int().argmax(2)
+    assert (places.diff(dim=2) > 0).all()
+    # Other places in another joint, clip and step.
+    assert not torch.equal(places[..., 0], places[..., 1])
+    assert not torch.equal(places[0], places[1])
+    assert not torch.equal(kept, model(x))
+
+
+def test_a_patch_of_each_joint_is_always_kept():
+    model = build(patch_drop_rate=0.9).train()  # two patches
+    assert model(torch.randn(2, 1, 8, 5, 3)).shape == (2, 1, 16, 1, 5)
+
+
+@pytest.mark.parametrize('name', ['drop_path_rate', 'patch_drop_rate'])
+@pytest.mark.parametrize('rate', [-0.1, 1.0])
+def test_rates_lie_below_1(name, rate):
+    with pytest.raises(ValueError, match=rf'{name}={rate} must lie in \[0, 1\)'):
+        build(**{name: rate})

@@ -35,6 +35,10 @@ class SkeletonTransformer(BaseModule):
         mlp_ratio (float): Hidden width of the MLPs over D.
         drop_path_rate (float): Stochastic depth of the last block; it rises
             linearly from 0 at the first.
+        patch_drop_rate (float): Share of the T / p tokens of each joint that
+            :meth:`forward` leaves out in training, drawn anew for each clip and joint:
+            `PatchDropout <https://arxiv.org/abs/2208.07220>`_ (Liu et al., WACV 2023),
+            which makes fine-tuning cheaper. Pre-training has its masks.
         encode_absent (bool): Encode all-zero bodies and average them like any
             other, as MAMP was published, instead of leaving them out.
         frozen_stages (int): Stages that get no gradient and stay in eval mode: -1
@@ -44,8 +48,8 @@ class SkeletonTransformer(BaseModule):
 
     Raises:
         ValueError: If a count is no whole number above 0, ``t_patch_size`` does not
-            divide ``clip_len``, ``drop_path_rate`` is not in [0, 1), or
-            ``frozen_stages`` is not in [-1, depth].
+            divide ``clip_len``, ``drop_path_rate`` or ``patch_drop_rate`` is not in
+            [0, 1), or ``frozen_stages`` is not in [-1, depth].
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class SkeletonTransformer(BaseModule):
         t_patch_size: int = 4,
         mlp_ratio: float = 4.0,
         drop_path_rate: float = 0.0,
+        patch_drop_rate: float = 0.0,
         encode_absent: bool = False,
         frozen_stages: int = -1,
         init_cfg: dict | None = None,
@@ -73,8 +78,12 @@ class SkeletonTransformer(BaseModule):
             clip_len=clip_len,
             t_patch_size=t_patch_size,
         )
-        if not 0 <= drop_path_rate < 1:
-            raise ValueError(f'drop_path_rate={drop_path_rate} must lie in [0, 1).')
+        for name, rate in (
+            ('drop_path_rate', drop_path_rate),
+            ('patch_drop_rate', patch_drop_rate),
+        ):
+            if not 0 <= rate < 1:
+                raise ValueError(f'{name}={rate} must lie in [0, 1).')
         if clip_len % t_patch_size:
             raise ValueError(
                 f'clip_len={clip_len} must be a multiple of '
@@ -89,6 +98,7 @@ class SkeletonTransformer(BaseModule):
         self.num_joints = num_joints
         self.clip_len = clip_len
         self.t_patch_size = t_patch_size
+        self.patch_drop_rate = patch_drop_rate
         self.encode_absent = encode_absent
         self.frozen_stages = frozen_stages
 
@@ -112,9 +122,10 @@ class SkeletonTransformer(BaseModule):
         return present_sequences(x)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Encode all tokens of every person who is present.
+        """Encode every person who is present.
 
-        An absent person's place is filled with the mean over the persons who are
+        All tokens are encoded, in training those that ``patch_drop_rate`` leaves. An
+        absent person's place is filled with the mean over the persons who are
         present, so that a stock head, which averages over M, gets their average.
         A clip without anyone is encoded as one all-zero body.
 
@@ -122,13 +133,18 @@ class SkeletonTransformer(BaseModule):
             x (Tensor): Shape (N, M, T, V, C).
 
         Returns:
-            Tensor: Shape (N, M, D, T', V), what stock GCN heads take.
+            Tensor: Shape (N, M, D, T', V), what stock GCN heads take; T' is T / p, or
+            what ``patch_drop_rate`` leaves of it.
         """
         n, m = x.shape[:2]
         x = x.flatten(0, 1)
         present = self.present(x).view(n, m)
         present[:, 0] |= ~present.any(1)
-        tokens = self.forward_tokens(x[present.flatten()])
+        x = x[present.flatten()]
+        if self.training and self.patch_drop_rate:
+            tokens = self._encode(x, self._kept_index(x))
+        else:
+            tokens = self.forward_tokens(x)
         feats = tokens.new_zeros(n, m, *tokens.shape[1:])  # (N, M, L, D)
         feats[present] = tokens
         if m > 1:
@@ -149,17 +165,7 @@ class SkeletonTransformer(BaseModule):
         Returns:
             Tensor: Shape (N, L_visible, D), in ascending order of position.
         """
-        self._check_input(x)
-        x = patchify(x, self.t_patch_size).flatten(1, 2)  # (N, L, p * C)
-        position = (self.temporal_table + self.joint_table).flatten(1, 2)  # (1, L, D)
-        if mask is None:
-            x = self.patch_embed(x) + position
-        else:
-            index = visible_index(mask)
-            x = self.patch_embed(gather_tokens(x, index)) + position[0, index]
-        for block in self.blocks:
-            x = block(x)
-        return self.norm(x)
+        return self._encode(x, None if mask is None else visible_index(mask))
 
     def train(self, mode: bool = True) -> 'SkeletonTransformer':
         """Set the mode; frozen stages stay in eval mode."""
@@ -167,6 +173,28 @@ class SkeletonTransformer(BaseModule):
         for module in self._frozen_modules():
             module.eval()
         return self
+
+    def _encode(self, x: Tensor, index: Tensor | None) -> Tensor:
+        """Encode all tokens, or those at ``index``, (N, K), in its order: (N, K, D)."""
+        self._check_input(x)
+        x = patchify(x, self.t_patch_size).flatten(1, 2)  # (N, L, p * C)
+        position = (self.temporal_table + self.joint_table).flatten(1, 2)  # (1, L, D)
+        if index is None:
+            x = self.patch_embed(x) + position
+        else:
+            x = self.patch_embed(gather_tokens(x, index)) + position[0, index]
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
+
+    def _kept_index(self, x: Tensor) -> Tensor:
+        """Tokens that a training step keeps, as many of each joint: (N, T' * V)."""
+        times = self.clip_len // self.t_patch_size
+        kept = max(1, round(times * (1 - self.patch_drop_rate)))
+        noise = torch.rand(x.shape[0], times, self.num_joints, device=x.device)
+        time = noise.argsort(1)[:, :kept].sort(1)[0]
+        joint = torch.arange(self.num_joints, device=x.device)
+        return (time * self.num_joints + joint).flatten(1)
 
     def _frozen_modules(self) -> list[nn.Module]:
         if self.frozen_stages < 0:
