@@ -1,8 +1,6 @@
 """STGCN++ with labels, NW-UCLA cross-view, a size that a CPU trains.
 
     python tools/train.py configs/stgcnpp_nw-ucla_small.py
-
-Not run here yet: no result is claimed.
 """
 
 _base_ = [
