@@ -62,5 +62,12 @@ def test_what_has_no_common_shape_is_sent_clip_by_clip():
     assert labels == [[0], [1, 2]]
 
 
+def test_what_has_no_common_type_keeps_its_own():
+    samples = [packed(0), packed(1)]
+    samples[1]['inputs'] = samples[1]['inputs'].double()
+    batch = sent(stacked_transfer(samples))
+    assert [clip.dtype for clip in batch['inputs']] == [torch.float32, torch.float64]
+
+
 def test_mmengine_finds_it_by_name():
     assert FUNCTIONS.get('stacked_transfer') is stacked_transfer

@@ -78,6 +78,15 @@ def test_every_fourth_subject_of_the_training_split_can_be_held_out(
     assert not set(held) & set(kept)
 
 
+@pytest.mark.parametrize('subjects', [[40, 3, 33, 34], ['d', 'c', 'b', 'a']])
+def test_the_subject_held_out_does_not_hang_on_the_order_of_a_set(
+    build, annotation, subjects
+):
+    with_subjects(annotation, subjects)
+    last = sorted(subjects)[-1]
+    assert names(build('dev_val')) == [f's{last}_0', f's{last}_1']
+
+
 def test_holding_out_takes_four_subjects(build, annotation):
     with_subjects(annotation, [1, 2, 3])
     with pytest.raises(ValueError, match=r"'dev_val' holds out .* has \[1, 2, 3\]"):
@@ -199,6 +208,7 @@ def test_two_clips_of_one_name(build, annotation):
     with pytest.raises(ValueError, match=r"1 clips of split 'train' have .*: a\. Give"):
         build()
     assert names(build('val')) == ['c']
+    assert names(build(split=None)) == ['a', 'b', 'c', 'a']  # nothing to tell apart
 
 
 def test_whoever_is_there_comes_first(build, annotation):
@@ -209,6 +219,14 @@ def test_whoever_is_there_comes_first(build, annotation):
     found = build().get_data_info(0)
     assert np.array_equal(found['keypoint'], np.stack([one, one * 2, one * 0, one * 0]))
     assert found['keypoint_score'][:, 0, 0].tolist() == [1, 3, 0, 2]
+
+
+def test_an_empty_place_in_front_is_put_behind(build, annotation):
+    clip = annotation['annotations'][0]
+    one = clip['keypoint'][0]
+    clip['keypoint'] = np.stack([one * 0, one])
+    found = build().get_data_info(0)['keypoint']
+    assert np.array_equal(found, np.stack([one, one * 0]))
 
 
 def test_clips_of_two_and_of_three_coordinates(build, annotation):
@@ -352,6 +370,14 @@ def test_zero_clip_is_left_out_of_training_with_a_warning(build, annotation):
         logger.removeHandler(handler)
 
 
+def test_a_zero_clip_with_a_file_name_is_left_out(build, annotation):
+    for sample in annotation['annotations']:
+        sample['filename'] = sample.pop('frame_dir')
+    annotation['annotations'][0]['keypoint'][:] = 0
+    dataset = build()
+    assert [dataset.get_data_info(i)['filename'] for i in range(len(dataset))] == ['b']
+
+
 def test_only_zero_clips(build, annotation):
     for sample in annotation['annotations']:
         sample['keypoint'][:] = 0
@@ -411,6 +437,12 @@ def test_a_plain_share_of_all_clips_rounded_down(build, many, share, expected):
     dataset = build(label_share=share, draw='plain', draw_seed=3)
     order = np.random.default_rng(3).permutation(134)
     assert names(dataset) == [str(i) for i in sorted(order[:expected])]
+
+
+def test_a_plain_share_is_not_one_clip_short(build, many, annotation):
+    assert int(0.29 * 100) == 28
+    annotation['split']['train'] = many[:100]
+    assert len(build(label_share=0.29, draw='plain')) == 29
 
 
 @pytest.mark.parametrize('draw', ['stratified', 'plain'])

@@ -63,6 +63,46 @@ def test_average_over_persons_is_that_of_the_present():
     assert torch.allclose(model(two).mean(1), model(one).mean(1), atol=1e-6)
 
 
+def test_whoever_comes_first_may_be_absent():
+    model = build()
+    one, nobody = torch.randn(1, 1, 8, 5, 3), torch.zeros(1, 1, 8, 5, 3)
+    feats = model(torch.cat([nobody, one, nobody], dim=1))
+    expected = model(one).expand_as(feats)
+    assert torch.allclose(feats, expected, atol=1e-6)
+
+
+def test_a_feature_stands_at_the_time_and_the_joint_of_its_token():
+    model = build()
+    x = torch.randn(2, 2, 8, 5, 3)
+    feats = model(x)  # (N, M, D, T', V)
+    tokens = model.forward_tokens(x.flatten(0, 1)).view(2, 2, 10, 16)
+    for time in range(2):
+        for joint in range(5):
+            expected = tokens[:, :, 5 * time + joint]
+            assert torch.allclose(feats[..., time, joint], expected, atol=1e-6)
+
+
+def test_the_start_is_that_of_mamp():
+    model = build(embed_dims=128, in_channels=3, t_patch_size=4, num_joints=25)
+    # Linear layers are Xavier-uniform without biases, but for the embedding, which is
+    # uniform within 1 / sqrt(fan in), as a convolution of PyTorch.
+    for block in model.blocks:
+        for linear in (block.attn.qkv, block.attn.proj, block.mlp[0], block.mlp[2]):
+            bound = (6 / sum(linear.weight.shape)) ** 0.5
+            assert linear.weight.abs().max().item() == pytest.approx(bound, rel=1e-2)
+            assert not linear.bias.any()
+    embed, bound = model.patch_embed, 12**-0.5
+    assert embed.weight.abs().max().item() == pytest.approx(bound, rel=1e-2)
+    assert 0.9 * bound < embed.bias.abs().max() <= bound
+    assert model.joint_table.std().item() == pytest.approx(0.02, rel=0.05)
+
+
+def test_later_blocks_are_dropped_more_often():
+    model = build(depth=3, drop_path_rate=0.4)
+    rates = [getattr(block.drop_path, 'drop_prob', 0) for block in model.blocks]
+    assert rates == pytest.approx([0, 0.2, 0.4])
+
+
 def test_absent_persons_cost_nothing(monkeypatch):
     model = build()
     seen = []

@@ -63,6 +63,40 @@ def test_self_decoder_puts_tokens_at_their_places():
     assert torch.allclose(cells[5], hidden, atol=1e-6)
 
 
+def test_query_of_a_cell_is_its_time_and_its_joint():
+    decoder = CrossAttentionDecoder(**{**SIZE, 'depth': 0}, windows=(4, 2))
+    cells = decoder(torch.randn(1, 3, 8), mask_of(*range(9)))
+    joints = decoder.joint_table[0, 0]
+    for window, places in ((4, 2), (2, 4)):
+        times = decoder.temporal_tables[str(window)][0, :, 0]
+        assert times.shape == (places, 16)
+        for time in range(places):
+            for joint in range(3):
+                expected = decoder.norm(times[time] + joints[joint])
+                assert torch.allclose(cells[window][0, time, joint], expected)
+
+
+@pytest.mark.parametrize('kind', [CrossAttentionDecoder, SelfAttentionDecoder])
+def test_start_and_width_of_the_layers(kind):
+    decoder = kind(**SIZE, windows=(2,), mlp_ratio=3)
+    bound = (6 / (8 + 16)) ** 0.5  # Xavier: fan in and fan out
+    assert 0.9 * bound < decoder.embed.weight.abs().max() <= bound
+    assert not decoder.embed.bias.any()
+    for block in decoder.blocks:
+        assert block.mlp[0].weight.shape == (48, 16)
+        assert not block.attn.qkv.bias.any()
+
+
+@pytest.mark.parametrize('kind', [CrossAttentionDecoder, SelfAttentionDecoder])
+def test_tokens_of_mixed_precision_are_decoded(kind):
+    decoder = kind(**SIZE, windows=(2,)).eval()
+    tokens, mask = torch.randn(1, 3, 8), mask_of(*range(9))
+    expected = decoder(tokens, mask)[2]
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        cells = decoder(tokens, mask)[2]
+    assert torch.allclose(cells.float(), expected, atol=0.1)
+
+
 @pytest.mark.parametrize('kind', [CrossAttentionDecoder, SelfAttentionDecoder])
 def test_gradient_reaches_the_tokens(kind):
     decoder = kind(**SIZE, windows=(2,))

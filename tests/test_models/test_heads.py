@@ -6,6 +6,7 @@ from fdmae_mm.models import (
     FinetuneHead,
     FrequencyHead,
     KNNHead,
+    LinearProbeHead,
     MomentumHead,
     WindowHead,
 )
@@ -104,11 +105,36 @@ def test_all_bands_at_all_scales():
 
 def test_every_band_is_logged_and_the_loss_is_their_weighted_mean():
     torch.manual_seed(0)
-    head = frequency_head(band_weights=(1.0, 2.0, 0.0), loss_weight=0.5)
+    head = frequency_head(band_weights=(1.0, 4.0, 0.0), loss_weight=0.5)
     loss, logs = head.loss(torch.randn(2, 32, 5, 3), cells_of(head.windows))
     assert list(logs) == ['w32_band0', 'w16_band1', 'w8_band2']
+    assert not any(v.requires_grad for v in logs.values())
     low, mid, _ = (v.item() for v in logs.values())
-    assert loss.item() == pytest.approx(0.5 * (low + 2 * mid) / 3, rel=1e-5)
+    assert loss.item() == pytest.approx(0.5 * (low + 4 * mid) / 3, rel=1e-5)
+
+
+def test_a_scale_leaves_out_the_band_that_it_has_no_coefficient_in():
+    # Those of a window of four lie at 0, 1/8, 1/4 and 3/8 cycles a frame.
+    head = frequency_head(
+        windows=(32, 4), band_edges=(0, 1 / 16, 1 / 12, 1 / 2), assignment='all'
+    )
+    assert head.bands == {32: [0, 1, 2], 4: [0, 2]}
+    loss, logs = head.loss(torch.randn(2, 32, 5, 3), cells_of(head.windows))
+    assert loss.isfinite()
+    assert list(logs)[3:] == ['w4_band0', 'w4_band2']
+
+
+def test_frequency_head_takes_its_signal_and_its_loss():
+    # Of a body that stands still the motion is zero, the joints are not.
+    x = torch.ones(2, 32, 5, 3)
+    for signal, still in (('motion', True), ('joint', False)):
+        head = frequency_head(signal=signal)
+        for project in head.project.values():
+            torch.nn.init.zeros_(project.weight)
+            torch.nn.init.zeros_(project.bias)
+        assert (head.loss(x, cells_of(head.windows))[0] == 0) == still
+    head = frequency_head(loss=dict(type='FrequencyDecoupledLoss', normalize='band'))
+    assert {loss.normalize for loss in head.criteria.values()} == {'band'}
 
 
 def test_a_static_skeleton_gives_a_finite_loss_and_gradient():
@@ -170,6 +196,29 @@ def test_momentum_target_is_layer_normalised():
     assert head.loss(cells, scaled).item() == pytest.approx(first.item(), rel=1e-3)
 
 
+def test_momentum_loss_by_hand():
+    """Smooth-L1 of what is predicted, (3, 3), to (-1, 1): (4 - 1/2 + 2 - 1/2) / 2."""
+    head = MomentumHead(in_dims=2, windows=[8, 4], hidden_dims=5, loss_weight=0.5)
+    assert head.predictor[0].out_features == 5
+    assert MomentumHead(in_dims=3, windows=[8]).predictor[0].out_features == 6
+    torch.nn.init.zeros_(head.predictor[2].weight)
+    torch.nn.init.constant_(head.predictor[2].bias, 3.0)
+    features, places = torch.randn(1, 1, 2, 2), slice(None)
+    # A visible cell does not count. The other window's error is 1/2 at both numbers.
+    near, far = torch.tensor([[[[30.0, 50.0], [1.0, 9.0]]]]), torch.zeros(1, 1, 2, 2)
+    cells = {
+        8: Cells(features, torch.tensor([[[1.0, 0.0]]]), places),
+        4: Cells(features, torch.tensor([[[0.5, 0.5]]]), places),
+    }
+    one = head.loss(cells, {8: near}).item()
+    assert one == pytest.approx(0.5 * 2.5, rel=1e-4)
+    # The layer norm of equal numbers is 0: an error of 3 - 1/2.
+    both = head.loss(cells, {8: near, 4: far}).item()
+    assert both == pytest.approx(0.5 * (2.5 + 2.5) / 2, rel=1e-4)
+    near[0, 0, 1] = torch.tensor([9.0, 1.0])
+    assert head.loss(cells, {8: near}).item() == one
+
+
 def test_knn_head_votes_by_hand():
     head = KNNHead(num_classes=3, in_channels=2, k=2, temperature=1.0)
     bank = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
@@ -199,12 +248,46 @@ def test_finetune_head_keeps_joints_apart():
     assert torch.allclose(head(feats), head(feats.flip(-2)), atol=1e-6)
 
 
+def test_finetune_head_drops_features():
+    head = FinetuneHead(3, in_channels=4, num_joints=5, hidden_dims=8, dropout=1.0)
+    feats = torch.randn(4, 1, 4, 3, 5)
+    assert torch.equal(head(feats), head(torch.zeros_like(feats)))
+    assert not torch.allclose(head.eval()(feats), head(torch.zeros_like(feats)))
+    assert FinetuneHead(3, 4).dropout.p == 0.3
+
+
+@pytest.mark.parametrize('kind', [LinearProbeHead, FinetuneHead])
+def test_classification_heads_take_their_loss(kind):
+    samples = [ActionDataSample().set_gt_label(i) for i in (0, 1)]
+    scores = torch.tensor([[1.0, 0.0], [3.0, 0.0]])
+    config = dict(type='CrossEntropyLoss', loss_weight=2.0)
+    plain, twice = (
+        kind(2, 4, **kwargs).loss_by_feat(scores, samples)['loss_cls'].item()
+        for kwargs in ({}, dict(loss_cls=config))
+    )
+    assert twice == pytest.approx(2 * plain)
+
+
+def test_linear_probe_starts_near_zero():
+    head = LinearProbeHead(num_classes=100, in_channels=200)
+    head.init_weights()
+    assert head.fc.weight.std().item() == pytest.approx(0.01, rel=0.05)
+    assert not head.fc.bias.any()
+
+
+def test_the_bank_is_not_in_the_checkpoint():
+    head = KNNHead(num_classes=2, in_channels=2)
+    head.fill(torch.eye(2), torch.tensor([0, 1]))
+    assert not head.state_dict()
+
+
 def test_label_smoothing_reaches_the_loss():
     samples = [ActionDataSample().set_gt_label(i) for i in (0, 1)]
     scores = torch.tensor([[9.0, 0.0, 0.0], [0.0, 9.0, 0.0]])
     plain = FinetuneHead(3, 4, 5, label_smooth_eps=0.0).loss_by_feat(scores, samples)
     smooth = FinetuneHead(3, 4, 5, label_smooth_eps=0.1).loss_by_feat(scores, samples)
     assert smooth['loss_cls'] > plain['loss_cls'] + 0.1
+    assert FinetuneHead(3, 4, 5).loss_by_feat(scores, samples) == smooth
 
 
 def test_joints_stay_apart_one_after_the_other():

@@ -5,7 +5,9 @@ from fdmae_mm.models.layers import (
     TransformerBlock,
     cell_weight,
     gather_tokens,
+    init_linear,
     patchify,
+    position_table,
     present_sequences,
     unpatchify,
     visible_index,
@@ -78,6 +80,48 @@ def test_queries_do_not_attend_to_each_other():
     changed = x.clone()
     changed[:, 1:] += 1
     assert torch.allclose(block(x, context)[:, 0], block(changed, context)[:, 0])
+
+
+def test_block_adds_what_attention_and_mlp_make_of_normalised_queries():
+    """The context, which was normalised by its encoder, is read as it is."""
+    block = TransformerBlock(8, 2, mlp_ratio=3).eval()
+    assert block.mlp[0].out_features == 24
+    with torch.no_grad():
+        for norm in (block.norm1, block.norm2):
+            norm.weight.uniform_(1, 2)
+            norm.bias.uniform_(1, 2)
+    x, context = torch.randn(2, 4, 8), torch.randn(2, 5, 8)
+    expected = x + block.attn(block.norm1(x), context)
+    expected = expected + block.mlp(block.norm2(expected))
+    assert torch.allclose(block(x, context), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('silent', ['attn', 'mlp'])
+def test_both_paths_of_a_block_are_dropped_in_training(silent):
+    """Half of them; what is kept counts twice, so that the mean stays."""
+    torch.manual_seed(0)
+    block = TransformerBlock(8, 2, drop_path=0.5)
+    last = block.attn.proj if silent == 'attn' else block.mlp[2]
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.zeros_(last.bias)
+    x = torch.randn(64, 3, 8)
+    whole, change = block.eval()(x) - x, block.train()(x) - x
+    kept = torch.isclose(change, 2 * whole, atol=1e-5).flatten(1).all(1)
+    dropped = (change == 0).flatten(1).all(1)
+    assert (kept ^ dropped).all()
+    assert 16 < kept.sum() < 48
+
+
+def test_layers_start_as_those_of_vit_and_tables_near_zero():
+    linear = torch.nn.Linear(100, 200)
+    init_linear(linear)
+    bound = (6 / (100 + 200)) ** 0.5
+    assert linear.weight.abs().max().item() == pytest.approx(bound, rel=1e-2)
+    assert linear.weight.std().item() == pytest.approx(bound / 3**0.5, rel=1e-2)
+    assert not linear.bias.any()
+    table = position_table(1, 30, 1, 256)
+    assert table.shape == (1, 30, 1, 256)
+    assert table.std().item() == pytest.approx(0.02, rel=0.05)
 
 
 def test_heads_must_divide_the_width():

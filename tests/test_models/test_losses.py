@@ -20,6 +20,36 @@ def test_loss_is_the_mean_by_masked_share():
     assert loss == pytest.approx((1 + 1.5) / 1.5)
 
 
+def test_a_single_cell_that_is_half_masked_gives_its_error():
+    loss = MaskedReconstructionLoss('l1')
+    error = loss(torch.full((1, 1), 3.0), torch.zeros(1, 1), torch.tensor([0.5]))
+    assert error.item() == pytest.approx(3)
+
+
+@pytest.mark.parametrize(
+    'error, expected', [('l1', 2.0), ('l2', 5.0), ('smooth_l1', (0.5 + 2.5) / 2)]
+)
+def test_each_error_by_hand(error, expected):
+    pred, target, weight = torch.tensor([[1.0, 3.0]]), torch.zeros(1, 2), torch.ones(1)
+    loss = MaskedReconstructionLoss(error)
+    assert loss(pred, target, weight).item() == pytest.approx(expected)
+    loss = FrequencyDecoupledLoss([2], normalize='none', error=error)
+    assert loss(pred, target, weight).tolist() == pytest.approx([expected])
+
+
+@pytest.mark.parametrize(
+    'loss',
+    [MaskedReconstructionLoss(), FrequencyDecoupledLoss([1], normalize='none')],
+)
+def test_errors_of_half_precision_are_computed_in_float32(loss):
+    pred, target = torch.zeros(1, 1).half(), torch.full((1, 1), 300.0).half()
+    error = loss(pred, target, torch.ones(1))  # 300 squared is infinite in half
+    assert error.dtype == torch.float32
+    assert error.item() == 300**2
+    if isinstance(loss, FrequencyDecoupledLoss):
+        assert loss.power.item() == 300**2
+
+
 def test_nothing_masked_gives_zero_and_a_gradient():
     pred = torch.ones(1, 2, 1, requires_grad=True)
     loss = MaskedReconstructionLoss()(pred, torch.zeros(1, 2, 1), torch.zeros(1, 2))
@@ -64,6 +94,25 @@ def test_band_normalisation_lets_fast_joints_count_more():
     loss = FrequencyDecoupledLoss([1], normalize='band')
     slow = loss(torch.zeros(2, 1), target, torch.tensor([1.0, 1.0]))
     assert slow.item() == pytest.approx((1 / 5 + 9 / 5) / 2)
+
+
+def test_band_normalisation_is_by_the_running_power():
+    loss = FrequencyDecoupledLoss([1], normalize='band')
+    loss(torch.zeros(1, 1), torch.full((1, 1), 1.0), torch.ones(1))
+    # Powers 1 and 9: the mean of both batches is 5, the second error 9 / 5.
+    error = loss(torch.zeros(1, 1), torch.full((1, 1), 3.0), torch.ones(1))
+    assert error.item() == pytest.approx(9 / 5)
+
+
+def test_power_is_the_mean_over_the_cells_of_all_ranks(monkeypatch):
+    """Another rank has three cells of power 9 to our one of power 1."""
+    monkeypatch.setattr(
+        'fdmae_mm.models.losses.frequency_decoupled.all_reduce',
+        lambda totals: totals.add_(torch.tensor([27.0, 3.0])),
+    )
+    loss = FrequencyDecoupledLoss([1])
+    loss(torch.zeros(1, 1), torch.ones(1, 1), torch.ones(1))
+    assert loss.power.item() == pytest.approx((1 + 27) / 4)
 
 
 def test_a_still_cell_is_not_blown_up():

@@ -103,6 +103,19 @@ def test_the_mean_over_drawn_cells_is_the_loss_over_all():
     assert sum(each) / 8 == pytest.approx(expected, rel=1e-4)
 
 
+def test_a_drawn_cell_counts_by_its_own_share():
+    model = build('SkeletonMAE', heads=dict(time=TIME), max_cells=3)
+    inputs, samples = batch()
+    head, seen = model.heads['time'], []
+    loss_of = head.loss
+    head.loss = lambda x, cells: seen.append(cells[2]) or loss_of(x, cells)
+    model.loss(inputs, samples)
+    mask = torch.stack([s.mask for s in samples]).view(4, 8, 5).float()
+    (cells,) = seen
+    assert cells.places.shape == (3,)
+    assert torch.equal(cells.weight, mask[:, cells.places])
+
+
 @pytest.mark.parametrize('max_cells', [0, -1, 2.5])
 def test_max_cells_must_be_one_or_more(max_cells):
     with pytest.raises(ValueError, match=f'max_cells={max_cells} must be a whole'):
@@ -252,6 +265,40 @@ def test_teacher_starts_as_a_copy_of_the_loaded_weights(tmp_path):
     assert torch.equal(table, other.backbone.joint_table)
 
 
+def test_teacher_starts_as_a_copy_of_drawn_weights():
+    init_cfg = dict(type='TruncNormal', layer='Linear', std=0.1)
+    model = build(backbone={**BACKBONE, 'init_cfg': init_cfg})
+    online = model.state_dict()
+    for name, value in model.teacher.state_dict().items():
+        assert torch.equal(value, online[name]), name
+
+
+def test_buffers_of_the_teacher_are_copied():
+    model = build()
+    model.backbone.register_buffer('count', torch.tensor(7))
+    model.teacher['backbone'].register_buffer('count', torch.tensor(0))
+    model.update_teacher(0.1)
+    assert model.teacher['backbone'].count == 7
+
+
+@pytest.mark.parametrize('view', ['masked', 'full'])
+@pytest.mark.parametrize('decoder', [SELF, CROSS], ids=['self', 'cross'])
+def test_teacher_is_what_it_was_while_the_online_path_moves(view, decoder):
+    model = build(teacher_view=view, decoder=decoder, heads=dict(time=TIME)).eval()
+    inputs, samples = batch()
+    sequences, places = model.sequences(inputs, samples), {2: slice(None)}
+    # It still is a copy.
+    x, mask = sequences.x, torch.stack([s.teacher_mask for s in samples]).view(4, 40)
+    if view == 'full':
+        mask = torch.zeros_like(mask)
+    expected = model.decoder(model.backbone.forward_tokens(x, mask), mask)[2]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter))
+    found = model.teacher_cells(sequences, places)[2]
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
 def test_teacher_is_out_of_reach_of_any_optimizer_and_gradient():
     model = build()
     assert not [n for n, _ in model.named_parameters() if n.startswith('teacher')]
@@ -325,6 +372,19 @@ def test_reconstruction_keeps_what_was_visible():
     assert (out[0, :, 1] == 0).all()
 
 
+def test_reconstruction_is_that_of_the_named_head():
+    head = {**TIME, 'target': dict(type='JointTarget')}
+    model = build('SkeletonMAE', heads=dict(time=head, other=head))
+    torch.nn.init.zeros_(model.heads['other'].project.weight)
+    torch.nn.init.ones_(model.heads['other'].project.bias)
+    inputs, samples = batch()
+    out = model.reconstruct(inputs, samples, head='other')
+    mask = torch.stack([s.mask for s in samples]).unflatten(-1, (8, 5))
+    hidden = mask.repeat_interleave(2, dim=3)
+    assert (out[hidden] == 1).all()
+    assert not (out[~hidden] == 1).any()
+
+
 def test_motion_reconstruction_starts_at_the_first_frame():
     inputs, samples = batch()
     out = build().reconstruct(inputs, samples)
@@ -375,6 +435,14 @@ def test_a_pretraining_model_cannot_be_tested():
 def test_features_of_the_encoder():
     inputs, _ = batch(size=2, clips=3)
     assert build()(inputs, mode='tensor').shape == (6, 2, 16, 8, 5)
+
+
+@pytest.mark.parametrize('kind', ['SkeletonMAE', 'FDMAE'])
+def test_recognizers_take_their_preprocessor(kind):
+    config = dict(type='ActionDataPreprocessor', mean=[1.0], std=[2.0])
+    model = build(kind, data_preprocessor=config)
+    assert model.data_preprocessor.mean.item() == 1
+    assert model.data_preprocessor.std.item() == 2
 
 
 def test_recognizers_accept_no_typo():

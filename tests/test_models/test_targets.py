@@ -18,6 +18,34 @@ def test_normalised_cell_by_hand():
     assert y.flatten().tolist() == pytest.approx([-(0.5**0.5), 0.5**0.5], abs=1e-6)
 
 
+def test_cell_is_normalised_over_frames_and_coordinates():
+    # Frames (0, 1) and (2, 5): mean 2, unbiased variance (4 + 1 + 0 + 9) / 3.
+    x = torch.tensor([0.0, 1, 2, 5]).view(1, 2, 1, 2)
+    y = JointTarget(window=2, in_channels=2, normalize=True).encode(x).flatten()
+    std = (14 / 3) ** 0.5
+    assert y.tolist() == pytest.approx([-2 / std, -1 / std, 0, 3 / std], abs=1e-5)
+
+
+def test_a_nearly_still_cell_is_not_blown_up():
+    # Mean 0.001, unbiased variance 2e-6, to which 1e-6 is added.
+    x = torch.tensor([0.0, 0.002]).view(1, 2, 1, 1)
+    y = JointTarget(window=2, in_channels=1, normalize=True).encode(x)
+    assert y.flatten().tolist() == pytest.approx([-(3**-0.5), 3**-0.5], rel=1e-3)
+
+
+def test_joints_are_as_they_are_and_motion_is_normalised_by_default():
+    x = torch.tensor([0.0, 4.0]).view(1, 2, 1, 1)  # motion 4 and 0
+    assert JointTarget(2, 1).encode(x).flatten().tolist() == [0, 4]
+    y = MotionTarget(2, 1).encode(x).flatten()
+    assert y.tolist() == pytest.approx([0.5**0.5, -(0.5**0.5)], abs=1e-6)
+    y = DCTTarget(2, 1).encode(x).flatten()
+    assert y.tolist() == pytest.approx([8**0.5, 8**0.5], abs=1e-6)
+
+
+def test_a_target_adds_nothing_to_the_checkpoint():
+    assert not DCTTarget(4).state_dict()
+
+
 @pytest.mark.parametrize('window', [2, 4, 12])
 @pytest.mark.parametrize(
     'build',
@@ -85,6 +113,11 @@ def test_bands_of_the_paper_size_count_as_many_numbers_as_frames():
 def test_bands_leave_no_gap_and_no_overlap(window):
     ranges = scale_bands(window, (0, 1 / 48, 1 / 8, 1 / 2))
     assert [k for lo, hi in ranges for k in range(lo, hi)] == list(range(window))
+
+
+def test_an_edge_that_rounding_puts_above_its_coefficient():
+    assert 2 * 60 * (31 / 120) > 31
+    assert scale_bands(60, (0, 31 / 120, 1 / 2)) == [(0, 31), (31, 60)]
 
 
 def test_a_part_of_the_coefficients_decodes_to_that_part_of_the_signal():

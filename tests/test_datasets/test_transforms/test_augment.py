@@ -296,6 +296,28 @@ def test_test_crops_are_evenly_spaced():
     assert results['total_frames'] == 30
 
 
+def test_margin_of_a_test_crop_is_rounded_down():
+    # (1 - 0.8) * 27 / 2 = 2.7: frames 2 to 24 of 27.
+    out = crop(ramp(27), clip_len=23, crop_range=(0.5, 0.8), test_mode=True)
+    np.testing.assert_allclose(out['keypoint'].ravel(), np.arange(3, 26))
+
+
+def test_training_crops_start_anywhere():
+    """Of four frames the crop of two starts at the first, the second or the third."""
+    np.random.seed(0)
+    options = dict(clip_len=2, crop_range=(0.5, 0.5), min_frames=1)
+    starts = [crop(ramp(4), **options)['keypoint'][0, 0, 0, 0] for _ in range(60)]
+    assert set(starts) == {1, 2, 3}
+
+
+def test_training_crops_have_the_given_frames_at_least():
+    np.random.seed(0)
+    options = dict(clip_len=1000, crop_range=(0.01, 0.01))
+    for least in (1, 20, 90):
+        out = crop(ramp(100), min_frames=least, **options)['keypoint'].ravel()
+        assert out[-1] - out[0] == pytest.approx(least - 1)
+
+
 @pytest.mark.parametrize('frames, shortest', [(200, 100), (100, 64), (30, 30)])
 def test_training_crop_lengths(frames, shortest):
     np.random.seed(0)
@@ -411,10 +433,11 @@ def test_crop_bad_annotations():
     'transform', [AlignSkeleton('nturgb+d'), TemporalCropResize(8), RandomRotate3D()]
 )
 def test_bad_keypoints(transform):
-    clip = random_clip()
-    clip[1, 2, 3, 0] = np.nan
-    with pytest.raises(ValueError, match=r'clip7.*person 1, frame 2, joint 3'):
-        transform(dict(keypoint=clip, frame_dir='clip7'))
+    for value in (np.nan, np.inf, -np.inf):
+        clip = random_clip()
+        clip[1, 2, 3, 0] = value
+        with pytest.raises(ValueError, match=r'clip7.*person 1, frame 2, joint 3'):
+            transform(dict(keypoint=clip, frame_dir='clip7'))
     with pytest.raises(ValueError, match='before FormatGCNInput'):
         transform(dict(keypoint=random_clip()[None]))
     with pytest.raises(ValueError, match='non-empty'):
@@ -444,6 +467,18 @@ def test_rotation_by_hand(angles, expected, monkeypatch):
     clip = np.float32([0, 1, 0]).reshape(1, 1, 1, 3)
     out = rotate(clip, np.pi / 2, angles, monkeypatch)
     assert out.ravel() == pytest.approx(expected, abs=1e-6)
+
+
+def test_angles_are_uniform_within_both_limits():
+    np.random.seed(0)
+    clip = np.float32([1, 0, 0]).reshape(1, 1, 1, 3)
+    transform = RandomRotate3D((0, 0, 0.5))
+    points = [transform(dict(keypoint=clip))['keypoint'].ravel() for _ in range(300)]
+    x, y, _ = np.transpose(points)
+    angles = np.arctan2(y, x)
+    assert -0.5 <= angles.min() < -0.45
+    assert 0.45 < angles.max() <= 0.5
+    assert angles.mean() == pytest.approx(0, abs=0.05)
 
 
 def test_rotation_limits_per_axis(monkeypatch):
@@ -508,6 +543,14 @@ def test_center_of_the_clip_is_the_mean_of_the_measured_frames():
     joint = (center + 1) % 20
     assert out[0, :, joint, 0].tolist() == [-1.0, 1.0, 6.0]
     assert (out[0, 2, center] == 0).all()
+
+
+def test_center_of_the_clip_is_that_of_the_main_person():
+    clip = random_clip(3)
+    clip[0] = 0  # absent
+    out = align(clip, layout='nturgb+d', rotate='none', center='clip')
+    center = clip[1, :, NTU.center].mean(axis=0)
+    np.testing.assert_allclose(out[1:], clip[1:] - center, atol=1e-5)
 
 
 def test_center_must_be_known():

@@ -70,6 +70,14 @@ def test_every_sequence_masks_the_same_number(ratio, shape):
         assert (mask.sum(dim=-1) == round(num_tokens * ratio)).all()
 
 
+@pytest.mark.parametrize('ratio', [0.1, 0.9])
+def test_no_visible_token_scores_higher_than_a_masked_one(ratio):
+    score = np.random.default_rng(0).random((2, 3, 750))
+    mask = mask_of(GivenScore(score, ratio), np.zeros((2, 3, 60, 25, 3))).numpy()
+    for row, hidden in zip(score.reshape(6, 750), mask.reshape(6, 750), strict=True):
+        assert row[hidden].min() > row[~hidden].max()
+
+
 def test_paper_size_keeps_75_tokens():
     mask = mask_of(RandomSkeletonMasking(0.9, 4), clips(frames=120))
     assert (~mask).sum(dim=-1).tolist() == [[75, 75]]
@@ -96,8 +104,12 @@ def test_strategies_follow_the_seed_and_leave_the_clip():
 
 @pytest.mark.parametrize('key', ['mask', 'teacher_mask'])
 def test_key(key):
-    results = RandomSkeletonMasking(0.9, 4, key=key)(dict(keypoint=clips()))
-    assert set(results) == {'keypoint', key}
+    for transform in (
+        RandomSkeletonMasking(0.9, 4, key=key),
+        MotionAwareSkeletonMasking(0.9, 4, key=key),
+        BodyPartTubeMasking(0.9, 4, 'nturgb+d', tube_patches=2, key=key),
+    ):
+        assert set(transform(dict(keypoint=clips()))) == {'keypoint', key}
 
 
 def test_bad_input():
@@ -244,6 +256,15 @@ def test_tubes_are_whole():
             cut += partly.size > 0
             assert partly.size == 0 or np.ptp(partly) < 5
         assert cut <= 1
+
+
+def test_tokens_of_the_last_tube_are_random():
+    np.random.seed(0)
+    # One tube a part, of which a token is to be masked: any of them, not the first.
+    transform = BodyPartTubeMasking(1 / 200, 1, 'nturgb+d', tube_patches=100)
+    masks = mask_of(transform, clips(1, 500, 8)).flatten(0, 1)
+    assert (masks.sum(dim=-1) == 1).all()
+    assert masks.any(dim=0).sum() > 150
 
 
 def test_tubes_begin_at_a_random_phase():
