@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
+from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
 from fdmae_mm.engine import (
@@ -19,6 +20,7 @@ from fdmae_mm.engine import (
     NumClassesHook,
     ResultRecordHook,
 )
+from fdmae_mm.evaluation.records import read_record
 from fdmae_mm.models import KNNHead
 
 
@@ -62,6 +64,33 @@ def test_teacher_moves_after_every_step_along_a_half_cosine():
     train(hook, runner, 3)
     assert model.updates == pytest.approx([1.0, 0.4, 0.3, 0.2])
     assert runner.message_hub.get_scalar('train/teacher_momentum').current() == 0.2
+
+
+def test_momentum_bends_between_its_ends():
+    model, hook = Student(), EMATeacherHook(momentum=0.4)
+    runner = runner_of(model, max_iters=5)
+    hook.before_train(runner)
+    train(hook, runner, 5)
+    quarter = 0.4 * (1 + 0.5**0.5) / 2  # cos(pi / 4)
+    expected = [1.0, 0.4, quarter, 0.2, 0.4 - quarter, 0.0]
+    assert model.updates == pytest.approx(expected)
+
+
+def test_a_run_of_one_step_has_the_momentum_of_the_start():
+    model, hook = Student(), EMATeacherHook(momentum=0.4)
+    runner = runner_of(model, max_iters=1)
+    hook.before_train(runner)
+    train(hook, runner, 1)
+    assert model.updates == [1.0, 0.4]
+
+
+def test_iterations_that_are_left_over_make_the_last_step():
+    # Of five, accumulated by two, MMEngine steps after the second, fourth and fifth.
+    model, hook = Student(), EMATeacherHook(momentum=0.4)
+    runner = runner_of(model, accumulation=2, max_iters=5)
+    hook.before_train(runner)
+    train(hook, runner, 5)
+    assert model.updates == pytest.approx([1.0, 0.4, 0.2, 0.0])
 
 
 def test_a_resumed_teacher_is_not_copied_over():
@@ -120,6 +149,19 @@ def test_randomness_is_a_function_of_seed_rank_and_epoch(monkeypatch):
         )
 
 
+@pytest.mark.parametrize('steps', [3, 5])
+def test_a_run_goes_on_with_epochs_of_the_same_length(steps):
+    loop = EpochBasedTrainLoop.__new__(EpochBasedTrainLoop)
+    runner = SimpleNamespace(train_loop=loop, iter=8, epoch=2)
+    runner.train_dataloader = [None] * 4
+    EpochSeedHook().before_train(runner)
+    runner.train_dataloader = [None] * steps
+    with pytest.raises(ValueError, match=rf'8 steps in 2 epochs.* run has {steps}\.'):
+        EpochSeedHook().before_train(runner)
+    runner.train_loop = None  # it counts no epochs
+    EpochSeedHook().before_train(runner)
+
+
 def hub_of(**values):
     hub = MessageHub.get_instance(f'hub{len(MessageHub._instance_dict)}')
     for name, value in values.items():
@@ -141,6 +183,16 @@ def test_a_nan_names_iteration_term_samples_and_checkpoint():
     for part in ('Iteration 12', 'loss_frequency', 'a01, a02', 'epoch_4.pth'):
         assert part in message
     assert 'loss_time' not in message
+
+
+@pytest.mark.parametrize('value', [float('inf'), -float('inf')])
+def test_an_infinite_loss_stops_the_run(value):
+    values = dict(loss=value)
+    hub = hub_of(**values)
+    hub.update_info('last_ckpt', None)
+    runner = SimpleNamespace(iter=0, message_hub=hub)
+    with pytest.raises(FloatingPointError, match='Iteration 1'):
+        NonFiniteLossHook().after_train_iter(runner, 0, dict(data_samples=[]), values)
 
 
 def test_finite_losses_pass():
@@ -245,6 +297,16 @@ def test_the_bank_holds_every_clip_with_its_label():
     assert head.bank_labels.tolist() == [2, 2, 1, 1, 0, 0]
 
 
+def test_the_bank_is_filled_in_eval_mode():
+    """A validation calls its hooks while the model is still in training mode."""
+    model, modes = Encoder().train(), []
+    extract = model.extract_feat
+    model.extract_feat = lambda x: modes.append(model.training) or extract(x)
+    loader = DataLoader(LABELLED, 2, collate_fn=pseudo_collate)
+    FeatureBankHook(loader).before_val(SimpleNamespace(model=model))
+    assert modes == [False, False]
+
+
 def test_the_bank_of_two_ranks_is_that_of_one(monkeypatch):
     one, second = bank_of([0, 1, 2]), []
     gather = 'fdmae_mm.engine.hooks.feature_bank_hook.all_gather'
@@ -284,3 +346,32 @@ def test_wall_time_counts_over_a_resumed_run(monkeypatch):
     again.after_load_checkpoint(runner, saved)
     again.before_save_checkpoint(runner, saved)
     assert saved['meta']['seconds'] == 9
+
+
+def test_wall_time_of_the_weights_a_run_starts_with_is_not_its_own(monkeypatch):
+    now = iter([100.0, 102.0])
+    clock = SimpleNamespace(monotonic=lambda: next(now))
+    monkeypatch.setattr('fdmae_mm.engine.hooks.result_record_hook.time', clock)
+    hook, runner = ResultRecordHook(), SimpleNamespace(_resume=False)
+    hook.after_load_checkpoint(runner, dict(meta=dict(seconds=3600.0)))
+    saved = dict(meta={})
+    hook.before_save_checkpoint(runner, saved)
+    assert saved['meta']['seconds'] == 2
+
+
+def test_record_of_pre_training_has_the_last_losses_and_the_seed_of_the_run(tmp_path):
+    hub = MessageHub.get_instance('record')
+    for loss in [100.0] * 50 + [1.0, 3.0] * 25:
+        hub.update_scalar('train/loss', loss)
+    runner = SimpleNamespace(
+        cfg=Config(dict(model={}, randomness=dict(seed=0))),
+        message_hub=hub,
+        epoch=2,
+        seed=5,  # as a resumed run has it of its checkpoint
+        val_loop=None,
+        work_dir=str(tmp_path),
+    )
+    ResultRecordHook().after_train(runner)
+    record = read_record(tmp_path / 'record.json')
+    assert record['metrics'] == {'loss': 2.0}
+    assert (record['seed'], record['epochs']) == (5, 2)

@@ -61,6 +61,23 @@ def test_learning_rate_falls_by_layer_and_norms_do_not_decay():
     assert 'backbone.patch_embed.weight' not in trained
 
 
+def test_position_tables_are_of_the_first_layer_and_do_not_decay():
+    model = torch.nn.Module()
+    model.backbone = SkeletonTransformer(
+        embed_dims=8, depth=2, num_heads=2, num_joints=3, clip_len=4
+    )
+    constructor = SkeletonLayerDecayConstructor(
+        dict(
+            type='OptimWrapper', optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.1)
+        ),
+        paramwise_cfg=dict(layer_decay_rate=0.5),
+    )
+    found = settings_of(constructor(model).optimizer)
+    for table in (model.backbone.joint_table, model.backbone.temporal_table):
+        assert found[id(table)] == (0.125, 0.0)
+    assert found[id(model.backbone.patch_embed.weight)] == (0.125, 0.1)
+
+
 def test_parameters_of_the_same_settings_share_a_group():
     torch.manual_seed(0)
     size = dict(embed_dims=8, depth=2, num_heads=2, num_joints=3, clip_len=4)

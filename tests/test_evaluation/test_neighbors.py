@@ -108,6 +108,22 @@ def test_few_shot_by_hand():
     assert apart == (100, 0)
 
 
+def test_few_shot_compares_the_direction_of_a_mean_of_directions():
+    """Class 0 at 0, 80 and 60 degrees, class 1 at 90: all but the 80 are found.
+
+    The means of two of class 0 lie at 30 (of 0 and 60), 40 and 70 degrees. That at 40
+    is the shorter for its clips' distance, and the clip at 0 is long; neither counts.
+    """
+    labels = torch.arange(2).repeat_interleave(3)
+    angle = torch.tensor([0.0, 80, 60, 90, 90, 90]).deg2rad()
+    features = torch.stack([angle.cos(), angle.sin()], 1)
+    features[0] *= 10
+    mean, _ = few_shot_accuracy(
+        features, labels, ways=2, shots=2, queries=1, episodes=900
+    )
+    assert mean == pytest.approx(100 * (1 + 1 + 1 / 2) / 3, abs=3)
+
+
 def test_few_shot_never_asks_for_a_clip_that_it_was_shown():
     """Labels say nothing about the features, so that only such a clip is known."""
     features = torch.randn(60, 200, generator=torch.Generator().manual_seed(0))

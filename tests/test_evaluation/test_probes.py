@@ -6,12 +6,15 @@ import torch
 from mmaction.structures import ActionDataSample
 
 from fdmae_mm.evaluation import (
+    extract_features,
     extract_joints,
     extract_views,
     hold_out_groups,
     linear_probe_accuracy,
     nearest_neighbor_accuracy,
+    probe_features,
     probe_joints,
+    probes,
 )
 
 LABELS = torch.tensor([0, 1])
@@ -123,6 +126,63 @@ def test_views_of_a_group_train_no_probe_that_classifies_it():
 def test_one_group_cannot_be_held_out():
     with pytest.raises(ValueError, match=r"in the groups \['a'\]"):
         hold_out_groups((torch.eye(2), LABELS), ['a', 'a'])
+
+
+class Encoder(torch.nn.Module):
+    """Features are the input, (clips, M, T, V, C) with C for D, and what it drops."""
+
+    def __init__(self):
+        super().__init__()
+        self.dropout = torch.nn.Dropout(0.5)
+
+    def data_preprocessor(self, batch, training):
+        return dict(batch, inputs=torch.stack(batch['inputs']))
+
+    def extract_feat(self, inputs):
+        return self.dropout(inputs.flatten(0, 1)).permute(0, 1, 4, 2, 3), {}
+
+
+def test_features_are_means_over_the_clips_of_a_sample():
+    """Two samples of two clips, one person and time, two joints, width 2: by hand."""
+    clips = torch.tensor(
+        [
+            [[[1.0, 2], [3, 4]], [[5, 6], [7, 8]]],
+            [[[10.0, 20], [30, 40]], [[50, 60], [70, 80]]],
+        ]
+    ).view(2, 2, 1, 1, 2, 2)
+    samples = [ActionDataSample().set_gt_label(label) for label in (3, 1)]
+    batches = [dict(inputs=list(clips), data_samples=samples)]
+    model = Encoder().train()
+    features, labels = extract_features(model, batches)
+    assert features.tolist() == [[4, 5], [40, 50]]
+    assert labels.tolist() == [3, 1]
+    features, _ = extract_features(model.train(), batches, keep_joints=True)
+    assert features.tolist() == [[3, 4, 5, 6], [30, 40, 50, 60]]
+
+
+def test_passes_in_another_order_are_no_views():
+    passes = iter([torch.tensor([0, 1]), torch.tensor([1, 0])])
+    with pytest.raises(ValueError, match='must not shuffle'):
+        extract_views(lambda _: (torch.eye(2), next(passes)), [], 2)
+
+
+@pytest.mark.parametrize('probe', [probe_features, probe_joints])
+def test_the_seed_is_that_of_the_linear_probe(probe, monkeypatch):
+    seeds = []
+    monkeypatch.setattr(
+        probes, 'linear_probe_accuracy', lambda *args: seeds.append(args[-1]) or 0
+    )
+    data = torch.eye(4), torch.tensor([0, 1, 0, 1])
+    hold_out_groups(data, ['a', 'a', 'b', 'b'], seed=7, probe=probe)
+    assert seeds == [7, 7]
+
+
+def test_a_linear_probe_learns_at_the_given_rate():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(200, 20, generator=generator)
+    y = (x.sum(1) > 0).long()
+    assert linear_probe_accuracy(x, y, x, y) > 95
+    assert linear_probe_accuracy(x, y, x, y, lr=1e-9) < 80
 
 
 def test_joints_are_the_coordinates_an_encoder_is_given():

@@ -220,11 +220,11 @@ def test_momentum_loss_by_hand():
 
 
 def test_knn_head_votes_by_hand():
-    head = KNNHead(num_classes=3, in_channels=2, k=2, temperature=1.0)
+    head = KNNHead(num_classes=3, in_channels=2, k=2, temperature=0.5)
     bank = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
     head.fill(bank, torch.tensor([2, 0, 1]))
     feats = torch.tensor([3.0, 4.0]).view(1, 1, 2, 1, 1)  # cosines 0.6, 0.8, -0.6
-    expected = torch.tensor([0.8, 0.6]).softmax(0).tolist()
+    expected = torch.tensor([1.6, 1.2]).softmax(0).tolist()
     assert head(feats)[0].tolist() == pytest.approx([expected[0], 0, expected[1]])
 
 
