@@ -4,6 +4,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmaction.structures import ActionDataSample
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from fdmae_mm.evaluation import (
     extract_features,
@@ -185,6 +186,24 @@ def test_a_linear_probe_learns_at_the_given_rate():
     assert linear_probe_accuracy(x, y, x, y, lr=1e-9) < 80
 
 
+def test_steps_of_the_linear_probe_are_those_of_mamp():
+    """SGD, momentum 0.9, no decay; the rate 0.1 falls along a half cosine."""
+    steps = []
+    hook = register_optimizer_step_pre_hook(
+        lambda optimizer, *_: steps.append(dict(optimizer.param_groups[0]))
+    )
+    try:
+        x, y = torch.randn(16, 4), torch.arange(16) % 2
+        linear_probe_accuracy(x, y, x, y, epochs=4, batch_size=8)
+    finally:
+        hook.remove()
+    half = 0.5**0.5
+    rates = [0.05 * (1 + cos) for cos in (1, half, 0, -half) for _ in range(2)]
+    assert [step['lr'] for step in steps] == pytest.approx(rates)
+    settings = {(step['momentum'], step['weight_decay']) for step in steps}
+    assert settings == {(0.9, 0)}
+
+
 def test_joints_are_the_coordinates_an_encoder_is_given():
     clips = [torch.rand(2, 1, 4, 3, 3), torch.rand(2, 1, 4, 3, 3)]
     labels = [SimpleNamespace(gt_label=torch.tensor([y])) for y in (3, 1)]
@@ -232,3 +251,12 @@ def test_joints_are_probed_by_distance_plane_and_kernel():
     assert turned['svm'] == pytest.approx(100 - found['svm'])
     held = hold_out_groups((x, y), [i % 2 for i in range(600)], probe=probe_joints)
     assert held['svm'] > 95
+
+
+def test_the_support_vector_machine_has_c_10(monkeypatch):
+    svm = pytest.importorskip('sklearn.svm')
+    machine, seen = svm.SVC, []
+    monkeypatch.setattr(svm, 'SVC', lambda **kw: seen.append(kw) or machine(**kw))
+    x, y = torch.randn(20, 2), torch.arange(20) % 2
+    probe_joints((x, y), (x, y))
+    assert seen == [dict(C=10)]

@@ -221,6 +221,17 @@ def test_absent_persons_carry_no_loss():
         assert both[name].item() == pytest.approx(value.item(), rel=1e-5), name
 
 
+def test_absent_persons_are_sequences_on_request():
+    model = build(backbone={**BACKBONE, 'encode_absent': True})
+    inputs, samples = batch(persons=2)
+    inputs[:, :, 1] = 0
+    sequences = model.sequences(inputs, samples)
+    assert torch.equal(sequences.x, inputs.flatten(0, 2))
+    assert sequences.valid.tolist() == [1, 1, 1, 1]
+    mask = torch.stack([sample.mask for sample in samples]).flatten(0, 2)
+    assert torch.equal(sequences.masks['mask'], mask)
+
+
 def test_a_batch_without_anyone_has_zero_loss_and_gradients():
     inputs, samples = batch()
     model = build()
