@@ -72,6 +72,17 @@ def test_classes_and_subjects_of_two_sets_stay_apart(make):
     assert {a['keypoint'].shape for a in pooled['annotations']} == {(1, 4, 20, 3)}
 
 
+def test_classes_without_names_are_counted_by_their_labels(make):
+    files = [make('one', 'kinect_v1'), make('two', 'kinect_v1')]
+    annotation = load_annotation(files[0])
+    del annotation['metainfo']['classes']
+    save_annotation(annotation, files[0])
+    pooled = pool([(file, 'xsub_train') for file in files], 'kinect_v1')
+    assert [a['label'] for a in pooled['annotations']] == [0, 1, 2, 3]
+    names = ['one: 0', 'one: 1', 'two: x', 'two: y', 'two: z']
+    assert pooled['metainfo']['classes'] == names
+
+
 def test_files_of_the_same_name_are_refused(make, tmp_path):
     one = make('one', 'kinect_v1')
     with pytest.raises(ValueError, match='must have different names'):
