@@ -248,6 +248,12 @@ def test_finetune_head_keeps_joints_apart():
     assert torch.allclose(head(feats), head(feats.flip(-2)), atol=1e-6)
 
 
+def test_features_of_other_joints_are_named():
+    head = FinetuneHead(3, in_channels=4, num_joints=5)
+    with pytest.raises(ValueError, match=r'of 7 joints, .* num_joints=5: set cls_head'):
+        head(torch.randn(2, 1, 4, 2, 7))
+
+
 def test_finetune_head_drops_features():
     head = FinetuneHead(3, in_channels=4, num_joints=5, hidden_dims=8, dropout=1.0)
     feats = torch.randn(4, 1, 4, 3, 5)

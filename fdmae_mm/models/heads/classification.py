@@ -70,6 +70,9 @@ class FinetuneHead(BaseHead):
         loss_cls (dict): Classification loss.
         label_smooth_eps (float): Label smoothing.
         average_clips (str): How the scores of several clips are averaged.
+
+    Raises:
+        ValueError: If features of another number of joints are given.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class FinetuneHead(BaseHead):
             label_smooth_eps=label_smooth_eps,
             average_clips=average_clips,
         )
+        self.num_joints = num_joints
         self.dropout = nn.Dropout(dropout)
         self.mlp = nn.Sequential(
             nn.Linear(num_joints * in_channels, hidden_dims),
@@ -100,6 +104,12 @@ class FinetuneHead(BaseHead):
 
     def forward(self, feats: Tensor) -> Tensor:
         """(N, M, D, T', V) -> class scores (N, num_classes)."""
+        if feats.shape[-1] != self.num_joints:
+            raise ValueError(
+                f'The features are of {feats.shape[-1]} joints, the head was built for '
+                f'num_joints={self.num_joints}: set cls_head.num_joints to '
+                'backbone.num_joints.'
+            )
         return self.fc(self.mlp(pool_joints(self.dropout(feats))))
 
 
