@@ -1,8 +1,6 @@
 """FDMAE, NW-UCLA cross-view, motion stream.
 
 python tools/train.py configs/fdmae_nw-ucla_small_motion.py
-
-Not run here yet: no result is claimed.
 """
 
 _base_ = [
