@@ -39,7 +39,7 @@ def pool(
         FileNotFoundError: A file is missing.
         ValueError: A file or split is not as it must be, has no layout in its metainfo,
             or lacks what a joint is made of; two files have the same name, or another
-            number of coordinates.
+            number of coordinates; some clips have keypoint_score and some have none.
     """
     target = get_layout(layout)
     names = [Path(path).stem for path, _ in sources]
@@ -49,7 +49,7 @@ def pool(
             'names, which tell their clips apart.'
         )
     init_default_scope('mmaction')
-    annotations, classes, channels = [], [], {}
+    annotations, classes, channels, scored = [], [], {}, {}
     for name, (path, split) in zip(names, sources, strict=True):
         dataset = SkeletonDataset(os.fspath(path), [], split, lazy_init=True)
         samples = dataset.load_data_list()
@@ -62,11 +62,13 @@ def pool(
         channels[os.fspath(path)] = samples[0]['keypoint'].shape[3]
         to_target = MapSkeleton(metainfo['layout'], target)
         for sample in samples:
+            scored.setdefault('keypoint_score' in sample, path)
             pooled = dict(
                 to_target.transform(sample),
-                frame_dir=f'{name}/{sample["frame_dir"]}',
+                frame_dir=f'{name}/{dataset._name(sample)}',
                 label=len(classes) + int(sample['label']),
             )
+            pooled.pop('filename', None)  # would be its name instead of frame_dir
             if 'subject' in sample:
                 pooled['subject'] = f'{name}/{sample["subject"]}'
             annotations.append(pooled)
@@ -75,6 +77,12 @@ def pool(
         classes += [f'{name}: {label}' for label in own]
     if len(set(channels.values())) > 1:
         raise ValueError(f'The files have other numbers of coordinates: {channels}.')
+    if len(scored) > 1:
+        raise ValueError(
+            f'Clips of {scored[True]} have keypoint_score and clips of {scored[False]} '
+            'have none. Clips of one set have the same: take it out, or leave one file '
+            'out.'
+        )
     return dict(
         split={SPLIT: [a['frame_dir'] for a in annotations]},
         annotations=annotations,

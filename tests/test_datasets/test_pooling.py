@@ -108,6 +108,25 @@ def test_numbers_of_coordinates_must_agree(make):
         pool([(one, 'xsub_train'), (two, 'xsub_train')], 'kinect_v1')
 
 
+def test_all_clips_have_scores_or_none_has(make):
+    one = make('one', 'kinect_v1', keypoint_score=np.ones((1, 4, 20), np.float32))
+    two = make('two', 'kinect_v1')
+    with pytest.raises(ValueError, match=r'one\.pkl have keypoint_score .*two\.pkl ha'):
+        pool([(one, 'xsub_train'), (two, 'xsub_train')], 'kinect_v1')
+
+
+def test_clips_named_by_their_file_are_pooled(make, tmp_path):
+    path = make('one', 'kinect_v1')
+    annotation = load_annotation(path)
+    for clip in annotation['annotations']:
+        clip['filename'] = clip.pop('frame_dir')
+    save_annotation(annotation, path)
+    save_annotation(pool([(path, 'xsub_train')], 'kinect_v1'), tmp_path / 'pooled.pkl')
+    dataset = SkeletonDataset(str(tmp_path / 'pooled.pkl'), [], 'pool_train')
+    names = [clip['frame_dir'] for clip in dataset.load_data_list()]
+    assert names == ['one/a', 'one/b']
+
+
 def test_a_pool_in_a_layout_by_its_fields_is_read_again(make, tmp_path):
     for layout in (
         get_layout('kinect_v1'),
@@ -173,6 +192,16 @@ def test_the_command_writes_nothing_of_bad_input(
     assert main([str(out), str(tmp_path / source), '--layout', 'kinect_v1']) == 1
     assert message in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_the_command_does_not_overwrite_a_source(make, main, tmp_path, capsys):
+    path = make('one', 'kinect_v1')
+    before = path.read_bytes()
+    (tmp_path / 'link.pkl').symlink_to(path)
+    source = f'{tmp_path / "link.pkl"}:xsub_train'
+    assert main([str(path), source, '--layout', 'kinect_v1']) == 1
+    assert 'one.pkl is one of the sources' in capsys.readouterr().err
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from fdmae_mm.datasets.annotation import annotation_name, save_annotation
 from fdmae_mm.datasets.converters import summarize
@@ -53,6 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
     try:
         sources = [source.rpartition(':')[::2] for source in args.sources]
+        if Path(args.out).resolve() in {Path(path).resolve() for path, _ in sources}:
+            raise ValueError(
+                f'{args.out} is one of the sources: give another file to write.'
+            )
         annotation = pool(sources, args.layout)
         save_annotation(annotation, args.out)
     except (OSError, ValueError) as error:
