@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 
 @contextlib.contextmanager
@@ -29,10 +29,22 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def is_hidden(path: PurePath) -> bool:
+    """Whether a path leads through what a program put beside the files of a user.
+
+    Such as ``.ipynb_checkpoints``, or ``__MACOSX`` and ``._a.npy`` of a Mac's archives.
+    """
+    return any(
+        part == '__MACOSX' or (part.startswith('.') and part != '..')
+        for part in path.parts
+    )
+
+
 def files_below(folder: str | os.PathLike) -> list[Path]:
     """All files in a folder and its subfolders, those behind links too, sorted.
 
-    A link to a folder that it stands in is not followed.
+    A link to a folder that it stands in is not followed, and what is hidden below the
+    folder is left out.
     """
     found = []
     ways = {os.fspath(folder): {os.path.realpath(folder)}}
@@ -41,11 +53,15 @@ def files_below(folder: str | os.PathLike) -> list[Path]:
         for name in list(folders):
             path = os.path.join(parent, name)
             real = os.path.realpath(path)
-            if real in way:
+            if real in way or is_hidden(PurePath(name)):
                 folders.remove(name)
             else:
                 ways[path] = way | {real}
-        found += (path for name in names if (path := Path(parent, name)).is_file())
+        found += (
+            path
+            for name in names
+            if not is_hidden(PurePath(name)) and (path := Path(parent, name)).is_file()
+        )
     return sorted(found)
 
 

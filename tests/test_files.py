@@ -34,3 +34,16 @@ def test_files_behind_links_are_found_and_loops_are_not_followed(tmp_path):
     (root / 'nowhere').symlink_to(tmp_path / 'absent')
     found = [str(path.relative_to(root)) for path in files_below(root)]
     assert found == ['sit/0.npy', 'walk/0.npy', 'wave/0.npy']
+
+
+def test_hidden_files_are_left_out_but_the_folder_may_be_hidden(tmp_path):
+    root = tmp_path / '.cache' / '.set'
+    for name in (
+        'a/0.npy',
+        'a/._0.npy',
+        'a/.ipynb_checkpoints/0.npy',
+        '__MACOSX/0.npy',
+    ):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    assert files_below(root) == [root / 'a' / '0.npy']

@@ -22,7 +22,7 @@ from typing import BinaryIO
 import numpy as np
 from mmengine.utils import ProgressBar
 
-from ...files import files_below
+from ...files import files_below, is_hidden
 from ..keypoints import any_coordinate, finite_joints, zero_joints
 
 # What NumPy raises of a damaged array or one that needs pickle: it parses the header as
@@ -146,7 +146,7 @@ def _files(source: Path) -> Iterator[list[tuple[PurePosixPath, Callable]]]:
     """(path, open) of every file in a folder, a tar or a zip archive, or of one file.
 
     An archive is not unpacked, so that no name in it reaches the file system, and only
-    its regular files count, no links.
+    its regular files count, no links. Hidden files and folders are left out.
     """
     if not source.exists():
         raise FileNotFoundError(
@@ -164,7 +164,7 @@ def _files(source: Path) -> Iterator[list[tuple[PurePosixPath, Callable]]]:
                 yield [
                     (PurePosixPath(name), partial(archive.open, name))
                     for name in sorted(archive.namelist())
-                    if not name.endswith('/')
+                    if not name.endswith('/') and not is_hidden(PurePosixPath(name))
                 ]
         else:
             with tarfile.open(source) as archive:
@@ -174,7 +174,7 @@ def _files(source: Path) -> Iterator[list[tuple[PurePosixPath, Callable]]]:
                         partial(archive.extractfile, member),
                     )
                     for member in archive
-                    if member.isfile()
+                    if member.isfile() and not is_hidden(PurePosixPath(member.name))
                 ]
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zlib.error) as e:
         raise ValueError(

@@ -87,6 +87,19 @@ def zip_of(tmp_path):
     return tmp_path / 'src.zip'
 
 
+@pytest.mark.parametrize('source_of', [folder_of, tar_of, zip_of])
+def test_hidden_files_are_no_part_of_a_source(tmp_path, monkeypatch, source_of):
+    for name in ('x/.b.len', '__MACOSX/x/a.len', '.old/c.len', '.old/labels.txt'):
+        monkeypatch.setitem(FILES, name, 'a')
+    monkeypatch.setitem(FILES, './seen.len', '1')  # as tar names the files of '.'
+    hidden = tmp_path / '.mine'
+    hidden.mkdir()
+    annotation, skipped = convert(LengthConverter(), source_of(hidden))
+    found = [(a['frame_dir'], a['label']) for a in annotation['annotations']]
+    assert found == [('a', 0), ('b', 1), ('seen', 0)]
+    assert [name for name, _ in skipped] == ['bad.len']
+
+
 @pytest.mark.parametrize('workers', [1, 2])
 @pytest.mark.parametrize('source_of', [folder_of, tar_of, zip_of])
 def test_every_source_and_number_of_workers_gives_the_same(
