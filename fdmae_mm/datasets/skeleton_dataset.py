@@ -23,6 +23,11 @@ def _listed(names: Sequence[str], shown: int = 5) -> str:
     return ', '.join(map(str, names[:shown])) + more
 
 
+def _is_empty(sample: dict) -> bool:
+    """Whether no person was found in the clip: it holds zeros only."""
+    return 'keypoint' in sample and not sample['keypoint'].any()
+
+
 def unrepeated(dataset: dict) -> dict:
     """The config of a dataset itself, where it may stand in a RepeatDataset."""
     return dataset.get('dataset', dataset)
@@ -60,7 +65,8 @@ class SkeletonDataset(PoseDataset):
             have the same, and a smaller share is a part of a larger one. None keeps
             all.
         draw: 'stratified' keeps the share of each class, rounded, and at least one
-            clip. 'plain' draws from all clips alike and rounds down, as
+            clip that is not of zeros only, if the class has one. 'plain'
+            draws from all clips alike and rounds down, as
             `MAMP <https://github.com/maoyunyao/MAMP>`_ does; a class can miss out.
         draw_seed: Number of the draw.
         **kwargs: As for :class:`mmaction.datasets.PoseDataset`.
@@ -128,11 +134,7 @@ class SkeletonDataset(PoseDataset):
         """Leaves empty clips out of training."""
         samples = super().filter_data()
         if not self.test_mode:
-            empty = [
-                self._name(sample)
-                for sample in samples
-                if 'keypoint' in sample and not sample['keypoint'].any()
-            ]
+            empty = [self._name(sample) for sample in samples if _is_empty(sample)]
             if empty:
                 print_log(
                     f'{self.ann_file}, split {self.split}: {len(empty)} clips hold '
@@ -140,8 +142,8 @@ class SkeletonDataset(PoseDataset):
                     logger='current',
                     level=logging.WARNING,
                 )
-                names = set(empty)
-                samples = [s for s in samples if self._name(s) not in names]
+                # Not by name: without a split two clips may have the same.
+                samples = [sample for sample in samples if not _is_empty(sample)]
         if not samples:
             raise ValueError(
                 f'{self.ann_file}, split {self.split}: no clip is left after filtering.'
@@ -245,7 +247,14 @@ class SkeletonDataset(PoseDataset):
             for label in np.unique(labels):
                 members = np.flatnonzero(labels == label)
                 count = max(1, round(self.label_share * len(members)))
-                drawn.extend(rng.permutation(members)[:count])
+                order = rng.permutation(members)
+                chosen = list(order[:count])
+                # Left with empty clips, which training drops, the class would vanish.
+                # Only the last is replaced: a larger share must hold a smaller one.
+                if all(_is_empty(samples[index]) for index in chosen):
+                    seen = (i for i in order[count:] if not _is_empty(samples[i]))
+                    chosen[-1] = next(seen, chosen[-1])
+                drawn.extend(chosen)
         if not len(drawn):
             raise ValueError(
                 f'{self.ann_file}, split {self.split}: label_share={self.label_share} '

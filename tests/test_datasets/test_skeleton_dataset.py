@@ -378,6 +378,13 @@ def test_a_zero_clip_with_a_file_name_is_left_out(build, annotation):
     assert [dataset.get_data_info(i)['filename'] for i in range(len(dataset))] == ['b']
 
 
+def test_the_namesake_of_a_zero_clip_stays(build, annotation):
+    first, second, _ = annotation['annotations']
+    first['keypoint'][:] = 0
+    second['frame_dir'] = first['frame_dir']
+    assert names(build(split=None)) == ['a', 'c']
+
+
 def test_only_zero_clips(build, annotation):
     for sample in annotation['annotations']:
         sample['keypoint'][:] = 0
@@ -430,6 +437,19 @@ def count(dataset):
 )
 def test_a_share_of_each_class_rounded_and_at_least_one(build, many, share, expected):
     assert count(build(label_share=share)) == expected
+
+
+def test_no_class_is_drawn_as_zero_clips_only(build, many, annotation):
+    before = names(build(label_share=0.5))
+    for clip in annotation['annotations']:
+        if clip['label'] == 2 and clip['frame_dir'] in before:  # two of four
+            clip['keypoint'] = np.zeros_like(clip['keypoint'])
+    after = [names(build(label_share=share)) for share in (0.1, 0.5, 0.75)]
+    assert [sum(int(name) >= 130 for name in drawn) for drawn in after] == [1, 1, 1]
+    assert set(after[0]) < set(after[1]) < set(after[2])
+    assert [n for n in after[1] if int(n) < 130] == [n for n in before if int(n) < 130]
+    test = names(build(label_share=0.5, test_mode=True))
+    assert set(after[1]) < set(test) and len(test) == len(before)
 
 
 @pytest.mark.parametrize('share, expected', [(0.1, 13), (0.01, 1), (0.5, 67)])
