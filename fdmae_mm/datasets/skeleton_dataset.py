@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
+from mmengine.dataset import Compose
 from mmengine.logging import print_log
 
 from .annotation import load_annotation
@@ -40,7 +41,7 @@ class SkeletonDataset(PoseDataset):
     It reads what PoseDataset reads and hands over the same dicts, but for persons who
     are absent from a clip: they come after the others. It loads the file without
     running code from it, checks every clip of the split, and passes the file's
-    ``metainfo`` (class names, layout) on. Its layout must be that of the pipeline.
+    ``metainfo`` (class names, layout) on. Its layout must be that of the transforms.
 
     A clip of zeros only (no person found) is left out of training with one warning,
     and kept where ``test_mode`` is set, so that a test set stays complete. Clips of a
@@ -264,26 +265,30 @@ class SkeletonDataset(PoseDataset):
         return [samples[index] for index in sorted(drawn)]
 
     def _check_layout(self) -> None:
-        """The file and the pipeline must mean the same joints."""
-        taken, _ = layouts_of(self.pipeline)
+        """The file and each transform must mean the same joints."""
         try:
-            found = get_layout(self._metainfo['layout'])
+            found, origin = get_layout(self._metainfo['layout']), 'the file'
         except (KeyError, TypeError, ValueError):
             return  # the file names none, or one of another tool
-        index = None if taken is None else differing_joint(found, taken)
-        if index is None:
-            return
-        here, there = (
-            repr(layout.joints[index]) if index < layout.num_joints else 'none'
-            for layout in (found, taken)
-        )
-        raise ValueError(
-            f'{self.ann_file} has the joints of layout {found.name!r}, and the '
-            f'pipeline takes those of {taken.name!r}: joint {index} is {here} in the '
-            f'file and {there} in the pipeline. Set layout of the transforms to that '
-            "of the file or put MapSkeleton first; where the file's metainfo is wrong, "
-            'set metainfo=dict(layout=...) of the dataset.'
-        )
+        for transform in self.pipeline.transforms:
+            name = type(transform).__name__
+            taken, given = layouts_of(Compose([transform]))
+            index = None if taken is None else differing_joint(found, taken)
+            if index is not None:
+                here, there = (
+                    repr(layout.joints[index]) if index < layout.num_joints else 'none'
+                    for layout in (found, taken)
+                )
+                raise ValueError(
+                    f'{self.ann_file}: {origin} gives the joints of layout '
+                    f'{found.name!r}, and the transform {name} takes those of '
+                    f'{taken.name!r}: joint {index} is {here} from {origin} and '
+                    f'{there} in {name}. Set its layout to the one that it gets or '
+                    "put MapSkeleton before it; where the file's metainfo is wrong, "
+                    'set metainfo=dict(layout=...) of the dataset.'
+                )
+            if given not in (None, taken):
+                found, origin = given, name
 
     def _check_keypoints(self, samples: list[dict]) -> None:
         classes = self._metainfo.get('classes')

@@ -152,6 +152,29 @@ def test_the_joints_of_the_file_are_those_of_the_pipeline(annotation, tmp_path):
     built(swapped)
 
 
+def test_each_transform_takes_the_joints_that_it_gets(annotation, tmp_path):
+    layout = dict(name='mine', joints=JOINTS, edges=EDGES)
+    swapped = dict(layout, name='other', joints=(*JOINTS[:3], *JOINTS[:2:-1]))
+    annotation['metainfo']['layout'] = layout
+    save_annotation(annotation, tmp_path / 'data.pkl')
+
+    def built(*pipeline):
+        SkeletonDataset(str(tmp_path / 'data.pkl'), list(pipeline), 'train')
+
+    align, stream = (
+        lambda layout: dict(type='AlignSkeleton', layout=layout, rotate='none'),
+        lambda layout: dict(type='SkeletonStream', layout=layout, stream='bone'),
+    )
+    to_swapped = dict(type='MapSkeleton', source=layout, target=swapped)
+    built(align(layout), to_swapped, align(swapped), stream(swapped))
+    with pytest.raises(ValueError, match=r"the file gives .*'mine'.* SkeletonStream t"):
+        built(align(layout), stream(swapped))
+    with pytest.raises(ValueError, match=r"MapSkeleton gives .*'other'.* AlignSke"):
+        built(align(layout), to_swapped, align(layout))
+    with pytest.raises(ValueError, match=r"MapSkeleton gives .*'other'.* MapSkele"):
+        built(to_swapped, to_swapped)
+
+
 def test_metainfo_of_the_file_is_handed_over(build):
     assert build().metainfo['classes'] == ['x', 'y', 'z']
     assert build().metainfo['layout'] == 'tiny'
