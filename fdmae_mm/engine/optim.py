@@ -37,8 +37,26 @@ class SkeletonLayerDecayConstructor(DefaultOptimWrapperConstructor):
     depth + 1) gets ``lr * layer_decay_rate ** (depth + 1 - i)``, as in BEiT and MAE.
     Biases, norms and position tables get no weight decay.
 
-    ``paramwise_cfg`` takes ``layer_decay_rate`` (float) alone.
+    Args:
+        optim_wrapper_cfg (dict): As for MMEngine's default constructor. Without
+            ``weight_decay``, what decays does so by the optimizer's own default.
+        paramwise_cfg (dict): ``layer_decay_rate`` (float) alone.
+
+    Raises:
+        ValueError: ``paramwise_cfg`` has other keys, or lacks this one.
     """
+
+    def __init__(
+        self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None
+    ) -> None:
+        if set(paramwise_cfg or ()) != {'layer_decay_rate'}:
+            raise ValueError(
+                f'paramwise_cfg={paramwise_cfg} of SkeletonLayerDecayConstructor must '
+                'be dict(layer_decay_rate=...) and nothing else. Take away other keys '
+                '(in a config that inherits them with _delete_=True); '
+                'layer_decay_rate=1.0 gives all layers the same rate.'
+            )
+        super().__init__(optim_wrapper_cfg, paramwise_cfg)
 
     def add_params(
         self, params: list[dict], module: nn.Module, **kwargs: object
@@ -54,12 +72,12 @@ class SkeletonLayerDecayConstructor(DefaultOptimWrapperConstructor):
             decays = parameter.ndim > 1 and not name.endswith('_table')
             group = groups.setdefault(
                 (layer, decays),
-                dict(
-                    params=[],
-                    lr=self.base_lr * rate ** (top - layer),
-                    weight_decay=self.base_wd if decays else 0.0,
-                ),
+                dict(params=[], lr=self.base_lr * rate ** (top - layer)),
             )
+            if not decays:
+                group['weight_decay'] = 0.0
+            elif self.base_wd is not None:
+                group['weight_decay'] = self.base_wd
             group['params'].append(parameter)
         params.extend(groups.values())
 

@@ -78,6 +78,32 @@ def test_position_tables_are_of_the_first_layer_and_do_not_decay():
     assert found[id(model.backbone.patch_embed.weight)] == (0.125, 0.1)
 
 
+@pytest.mark.parametrize(
+    'rules',
+    [None, {}, dict(layer_decay=0.5), dict(layer_decay_rate=0.5, norm_decay_mult=0.0)],
+)
+def test_layer_decay_takes_its_rate_and_nothing_else(rules):
+    config = dict(optimizer=dict(type='AdamW', lr=1.0))
+    with pytest.raises(ValueError) as error:
+        SkeletonLayerDecayConstructor(config, rules)
+    assert f'paramwise_cfg={rules}' in str(error.value)
+    assert 'must be dict(layer_decay_rate=...)' in str(error.value)
+
+
+def test_without_weight_decay_the_default_of_the_optimizer_holds():
+    model = torch.nn.Module()
+    model.backbone = SkeletonTransformer(
+        embed_dims=8, depth=1, num_heads=2, num_joints=3, clip_len=4
+    )
+    config = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0))
+    constructor = SkeletonLayerDecayConstructor(config, dict(layer_decay_rate=0.5))
+    optimizer = constructor(model).optimizer
+    assert {group['weight_decay'] for group in optimizer.param_groups} == {0}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()  # not with weight_decay=None
+
+
 def test_parameters_of_the_same_settings_share_a_group():
     torch.manual_seed(0)
     size = dict(embed_dims=8, depth=2, num_heads=2, num_joints=3, clip_len=4)
