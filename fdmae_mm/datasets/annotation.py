@@ -101,6 +101,31 @@ class _AnnotationUnpickler(pickle.Unpickler):
             ) from None
 
 
+def _refuse_records(tree: object) -> None:
+    """Raises UnpicklingError where an array is not of plain numbers, text or times.
+
+    A pickle names a plain type and then sets its state, which can declare pointers or
+    more bytes than the file gave.
+    """
+    seen, left = set(), [tree]
+    while left:
+        item = left.pop()
+        if isinstance(item, np.ndarray):
+            kind = item.dtype
+            if kind.hasobject or kind.subdtype or kind.fields:
+                raise pickle.UnpicklingError(
+                    f'it has an array of the type {kind.str!r} with objects or parts, '
+                    'which could run code'
+                )
+        elif isinstance(item, (dict, list, tuple, set, frozenset)):
+            if id(item) in seen:  # a pickle can hold itself
+                continue
+            seen.add(id(item))
+            left.extend(item)
+            if isinstance(item, dict):
+                left.extend(item.values())
+
+
 def load_annotation(path: str | os.PathLike) -> dict:
     """Reads an annotation file without running code from it.
 
@@ -120,6 +145,7 @@ def load_annotation(path: str | os.PathLike) -> dict:
     with get_local_path(path) as local, open(local, 'rb') as file:
         try:
             annotation = _AnnotationUnpickler(file).load()
+            _refuse_records(annotation)
         # A damaged pickle can raise nearly anything.
         except Exception as error:
             raise ValueError(

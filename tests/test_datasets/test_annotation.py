@@ -79,6 +79,17 @@ class Call:
 POINTERS = bytearray(b'A' * 8)
 
 
+def array_of(parts=None, names=None, fields=None, flags=0):
+    """An array of the plain type f8, whose state then says something else."""
+    state = (4, '<', parts, names, fields, -1, -1, flags)
+    kind = Call(np.dtype, ('f8', False, True), state)
+    reconstruct = np.zeros(0).__reduce__()[0]
+    content = (1, (1,), kind, False, bytes(POINTERS))
+    return Call(reconstruct, (np.ndarray, (0,), b'b'), content)
+
+
+# numpy reports that it cannot free what these floats claim to refer to.
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 @pytest.mark.parametrize(
     'attack',
     [
@@ -88,6 +99,11 @@ POINTERS = bytearray(b'A' * 8)
         Call(np.dtype, ('i4,O', False, True)),
         Call(np.dtype, ([('a', 'O')],)),
         Call(np.zeros(0).__reduce__()[0], (dict, (0,), b'b')),
+        array_of(flags=0x01),  # counts references
+        array_of(flags=0x3F),
+        array_of(parts=(np.dtype('f8'), (1000,))),
+        array_of(names=('a',), fields=dict(a=(np.dtype('f8'), 4096))),
+        [(dict(deep=array_of(flags=0x01)),)],
     ],
 )
 def test_bytes_of_a_file_do_not_become_pointers(annotation, attack, tmp_path):
@@ -95,6 +111,15 @@ def test_bytes_of_a_file_do_not_become_pointers(annotation, attack, tmp_path):
     (tmp_path / 'a.pkl').write_bytes(pickle.dumps(annotation))
     with pytest.raises(ValueError, match=r'a\.pkl could not be read as an annotation'):
         load_annotation(tmp_path / 'a.pkl')
+
+
+def test_a_list_that_holds_itself_is_read(annotation, tmp_path):
+    loop = []
+    loop.append(loop)
+    annotation['metainfo'] = dict(loop=loop)
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(annotation))
+    found = load_annotation(tmp_path / 'a.pkl')['metainfo']['loop']
+    assert found[0] is found
 
 
 @pytest.mark.parametrize('protocol', range(pickle.HIGHEST_PROTOCOL + 1))
