@@ -25,6 +25,7 @@ from mmengine.config import Config
 
 from fdmae_mm.datasets.skeleton_dataset import unrepeated
 from fdmae_mm.evaluation.records import read_record
+from fdmae_mm.files import written_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / 'configs'
@@ -118,7 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             status = 1
         else:
-            path.write_text(text)
+            with written_whole(path) as part:
+                part.write_text(text)
             print(f'written: {path.relative_to(ROOT)}')
     return status
 
@@ -130,42 +132,46 @@ def pretraining_configs() -> dict[str, Key]:
         if path.stem.partition('_')[0] not in METHODS:
             continue
         dataset = unrepeated(Config.fromfile(path).train_dataloader.dataset)
-        found[path.stem] = (Path(dataset.ann_file).stem, family(dataset.split))
+        found[path.stem] = (Path(dataset.ann_file).stem, family(dataset.get('split')))
     return found
 
 
-def family(split: str) -> str:
+def family(split: str | None) -> str:
     """The protocol of a split: xview of xview_val, fold of fold3_train."""
-    return split.rpartition('_')[0].rstrip('0123456789')
+    return (split or '').rpartition('_')[0].rstrip('0123456789')
 
 
 def comparable(records: list[dict]) -> list[dict]:
-    """Records without the folds that some row of their table lacks.
+    """Records without the folds that some row of their table has not of a protocol.
 
     Folds differ by more than methods do, so that a mean over five would not compare
     with one of them.
     """
-    folds = defaultdict(lambda: defaultdict(set))  # table -> row -> splits
+    folds = defaultdict(lambda: defaultdict(set))  # column -> row -> splits
     for record in records:
         if record['protocol'] != 'pretrain' and numbered(record['split']):
-            table = (record['dataset'], family(record['split']))
-            folds[table][row_of(record)].add(record['split'])
+            folds[column_of_folds(record)][row_of(record)].add(record['split'])
     common = {
-        table: set.intersection(*rows.values()) or set.union(*rows.values())
-        for table, rows in folds.items()
+        column: set.intersection(*rows.values()) for column, rows in folds.items()
     }
     return [
         record
         for record in records
         if record['protocol'] == 'pretrain'
         or not numbered(record['split'])
-        or record['split'] in common[record['dataset'], family(record['split'])]
+        or record['split'] in common[column_of_folds(record)]
     ]
 
 
-def numbered(split: str) -> bool:
+def column_of_folds(record: dict) -> tuple[str, str, str]:
+    """Where folds must be the same; joints without an encoder stand beside probes."""
+    protocol = 'probe' if record['protocol'] == 'joints' else record['protocol']
+    return record['dataset'], family(record['split']), protocol
+
+
+def numbered(split: str | None) -> bool:
     """Whether a split is one of several, as fold3_val."""
-    return split.rpartition('_')[0] != family(split)
+    return (split or '').rpartition('_')[0] != family(split)
 
 
 def reference(row: str) -> bool:

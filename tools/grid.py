@@ -139,7 +139,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
     slots = queue.SimpleQueue()
     devices = visible_devices()
-    cores = os.cpu_count() or 1
+    # Where it can be told, those that a job queue has lent.
+    lent = getattr(os, 'sched_getaffinity', lambda _: range(os.cpu_count() or 1))
+    cores = len(lent(0))
     jobs = args.jobs or len(devices) or cores
     for slot in range(jobs):
         environment = {'OMP_NUM_THREADS': str(max(1, cores // jobs))}
@@ -294,7 +296,7 @@ def run_steps(
     for name, command in commands(chain, args):
         record = args.work_dir / chain.name / name / 'record.json'
         log = record.with_name('log.txt')
-        if name == 'pretrain' and log.exists():
+        if name == 'pretrain' and log.exists() and log.stat().st_size:
             with log.open() as file:
                 before = options_of(shlex.split(file.readline()))
             if before != options_of(command):
@@ -385,7 +387,13 @@ def split_options(cfg: Config, split: str | None) -> list[str]:
     for loader in cfg if split else ():
         if not loader.endswith('_dataloader') or cfg[loader] is None:
             continue
-        part = unrepeated(cfg[loader].dataset).split.rpartition('_')[2]
+        part = unrepeated(cfg[loader].dataset).get('split')
+        if part is None:
+            raise ValueError(
+                f'{cfg.filename}: {loader} has no split, of which --splits {split} '
+                'could change the first part. Give it one, or leave --splits away.'
+            )
+        part = part.rpartition('_')[2]
         options.append(f'{dataset_key(cfg, loader)}.split={split}_{part}')
     return options
 

@@ -49,6 +49,7 @@ def make_record(
     seconds: float,
     epochs: int = 0,
     checkpoint: str | None = None,
+    loader: str | None = None,
 ) -> dict:
     """What a run measured, as plain numbers, strings, lists and dicts.
 
@@ -59,6 +60,9 @@ def make_record(
         seconds (float): Wall time of the run.
         epochs (int): Epochs trained.
         checkpoint (str, optional): The weights that the run started from.
+        loader (str, optional): Which loader of the config gave the clips that the
+            metrics are of; by default ``'train_dataloader'`` of a pre-training run,
+            else ``'eval_dataloader'``.
 
     Returns:
         dict: With the keys of ``FIELDS``, and ``processes``, how many shared the work,
@@ -67,7 +71,8 @@ def make_record(
         the options that the run was given; None in records older than this field.
     """
     protocol = cfg.get('protocol', 'pretrain')
-    loader = 'train_dataloader' if protocol == 'pretrain' else 'eval_dataloader'
+    if loader is None:
+        loader = 'train_dataloader' if protocol == 'pretrain' else 'eval_dataloader'
     dataset = unrepeated(cfg.get(loader, {}).get('dataset', {}))
     here = f'{Path.cwd()}{os.sep}'  # where others have the project is their affair
     return dict(

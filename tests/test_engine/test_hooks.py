@@ -331,7 +331,48 @@ def test_a_run_resumed_at_its_end_is_evaluated(monkeypatch):
     loop = SimpleNamespace(run=lambda: hook.after_val_epoch(None, {'acc/top1': 0.5}))
     runner = SimpleNamespace(cfg=Config(dict(model={})), epoch=2, val_loop=loop)
     hook.after_train(runner)
-    assert written == [({'top1': 50.0}, None, 2)]
+    assert written == [({'top1': 50.0}, None, 'val_dataloader', 2)]
+
+
+@pytest.mark.parametrize(
+    ('load_from', 'init_cfg', 'start'),
+    [
+        (None, None, None),
+        (None, dict(type='Pretrained', checkpoint='a.pth'), 'a.pth'),
+        ('b.pth', None, 'b.pth'),
+        ('b.pth', dict(type='Pretrained', checkpoint='a.pth'), 'b.pth'),
+        (None, [dict(type='Xavier'), dict(checkpoint='a.pth')], 'a.pth'),
+    ],
+)
+def test_a_record_names_the_weights_that_a_run_started_from(
+    load_from, init_cfg, start, monkeypatch
+):
+    written = []
+    monkeypatch.setattr(
+        ResultRecordHook, '_write', lambda self, *rest: written.append(rest[3])
+    )
+    cfg = Config(dict(model=dict(backbone=dict(init_cfg=init_cfg))))
+    runner = SimpleNamespace(cfg=cfg, epoch=2, val_loop=1, _load_from=load_from)
+    runner._resume = False
+    hook, saved = ResultRecordHook(), dict(meta={})
+    hook.before_run(runner)
+    hook.before_save_checkpoint(runner, saved)
+    # It is stopped and resumed: what it is resumed from is no start.
+    runner._resume, runner._load_from = True, 'work_dir/epoch_1.pth'
+    again = ResultRecordHook()
+    again.before_run(runner)
+    again.after_load_checkpoint(runner, saved)
+    for ended in (hook, again):
+        ended.after_val_epoch(runner, {'acc/top1': 0.5})
+        ended.after_train(runner)
+    assert written == [start, start]
+
+
+def test_a_record_has_the_metrics_that_are_numbers():
+    hook = ResultRecordHook()
+    metrics = {'acc/top1': 0.5, 'map': torch.tensor(0.25), 'confusion': torch.eye(2)}
+    hook.after_val_epoch(None, metrics)
+    assert hook._metrics == {'top1': 50.0, 'map': 0.25}
 
 
 def test_wall_time_counts_over_a_resumed_run(monkeypatch):

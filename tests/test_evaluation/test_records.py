@@ -56,6 +56,12 @@ def test_record_of_pre_training_names_the_training_split(cfg):
     assert record['start'] is None
 
 
+def test_record_of_a_test_names_the_clips_that_were_tested(cfg):
+    cfg.test_dataloader = dict(dataset=dict(ann_file='b.pkl', split='fold2_val'))
+    record = make_record(cfg, {}, 1, loader='test_dataloader')
+    assert (record['dataset'], record['split']) == ('b', 'fold2_val')
+
+
 def test_round_trip(cfg, tmp_path):
     record = make_record(cfg, {'top1': 50}, 1)
     write_record(record, tmp_path / 'new' / 'record.json')

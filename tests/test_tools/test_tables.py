@@ -80,8 +80,27 @@ def test_folds_that_a_row_lacks_are_left_out(tool):
         [fold(joints, 1, 70), fold(joints, 2, 90), fold(mae, 1, 80), record(mae, 0)]
     )
     assert [r['split'] for r in compared] == ['fold1_val', 'fold1_val', 'xview_val']
-    apart = [fold(joints, 1, 70), fold(mae, 2, 80)]
-    assert tool['comparable'](apart) == apart
+    assert tool['comparable']([fold(joints, 1, 70), fold(mae, 2, 80)]) == []
+
+
+def test_folds_are_those_of_a_column(tool):
+    def fold(config, number, protocol):
+        return record(config, 0, protocol, f'fold{number}_val')
+
+    # An interrupted grid: both rows have a probe of two folds, one is fine-tuned on two.
+    probes = [fold(c, n, 'probe') for c in ('mae_a', 'fdmae_a') for n in (1, 2)]
+    tuned = [fold('mae_a', 1, 'finetune'), fold('mae_a', 2, 'finetune')]
+    tuned.append(fold('fdmae_a', 2, 'finetune'))
+    assert tool['comparable']([*probes, *tuned]) == [*probes, tuned[1], tuned[2]]
+    # Joints without an encoder are compared with the probes of encoders.
+    joints = dict(fold('joints_a', 1, 'joints'), start=None)
+    assert tool['comparable']([*probes, joints]) == [probes[0], probes[2], joints]
+
+
+def test_a_record_without_a_split_stops_no_table(tool):
+    whole = record('mae_a', 0, split=None, linear=60)
+    assert tool['comparable']([whole]) == [whole]
+    assert tool['family'](None) == ''
 
 
 def test_what_is_trained_from_scratch_has_a_row_of_its_own(tool, configs):
@@ -315,6 +334,10 @@ eval_dataloader = dict(num_workers=0, dataset=val_dataloader['dataset'])
 
 
 def test_grid_leaves_records_and_goes_on_where_it_stopped(grid, tmp_path, capsys):
+    # Of a run that was killed before its first line.
+    log = tmp_path / 'work' / 'fdmae_tiny_s0' / 'pretrain' / 'log.txt'
+    log.parent.mkdir(parents=True)
+    log.touch()
     assert grid() == 0
     results = tmp_path / 'results'
     assert sorted(p.name for p in results.iterdir()) == [
@@ -527,6 +550,9 @@ def test_splits_are_put_into_every_loader():
         'bank_dataloader.dataset.split=fold2_train',
     }
     assert tool['split_options'](cfg, None) == []
+    cfg.bank_dataloader.dataset.split = None
+    with pytest.raises(ValueError, match='bank_dataloader has no split'):
+        tool['split_options'](cfg, 'fold2')
 
 
 @pytest.mark.parametrize('name', ['grid', 'benchmark_table'])
