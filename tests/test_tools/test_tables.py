@@ -87,7 +87,7 @@ def test_folds_are_those_of_a_column(tool):
     def fold(config, number, protocol):
         return record(config, 0, protocol, f'fold{number}_val')
 
-    # An interrupted grid: both rows have a probe of two folds, one is fine-tuned on two.
+    # An interrupted grid: both rows are probed on two folds, one is fine-tuned on two.
     probes = [fold(c, n, 'probe') for c in ('mae_a', 'fdmae_a') for n in (1, 2)]
     tuned = [fold('mae_a', 1, 'finetune'), fold('mae_a', 2, 'finetune')]
     tuned.append(fold('fdmae_a', 2, 'finetune'))
