@@ -316,6 +316,11 @@ class TemporalCropResize(BaseTransform):
                 f'crop_range={tuple(crop_range)} must be a smallest and a largest '
                 'share, 0 < smallest <= largest <= 1.'
             )
+        if test_mode and num_clips > 1 and crop_range[1] == 1:
+            raise ValueError(
+                f'crop_range={tuple(crop_range)}: the {num_clips} clips of a test would '
+                'all be the whole sample. Let it end below 1, for example at 0.9.'
+            )
         self.clip_len = clip_len
         self.crop_range = tuple(crop_range)
         self.min_frames = min_frames

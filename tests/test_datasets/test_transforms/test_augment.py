@@ -407,6 +407,7 @@ def test_scores_follow_the_joints():
         (dict(clip_len=0), 'clip_len=0'),
         (dict(clip_len=8, min_frames=0), 'min_frames=0'),
         (dict(clip_len=8, num_clips=0), 'num_clips=0'),
+        (dict(clip_len=8, num_clips=3, test_mode=True), 'all be the whole sample'),
         (dict(clip_len=8, crop_range=(0, 1)), r'crop_range=\(0, 1\)'),
         (dict(clip_len=8, crop_range=(0.9, 0.5)), 'crop_range'),
         (dict(clip_len=8, crop_range=(0.5, 1.5)), 'crop_range'),
