@@ -42,6 +42,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     joints = np.load(args.joints, allow_pickle=False)
     if joints.ndim == 3:
         joints = joints[None]
+    if joints.ndim == 4 and joints.shape[0] > max(joints.shape[1], 6):
+        raise ValueError(
+            f'{args.joints} has shape {joints.shape}, expected (persons, frames, '
+            'joints, coordinates): np.swapaxes(array, 0, 1) puts persons first.'
+        )
     if not joints.any():
         raise ValueError(f'{args.joints}: nobody is in it, all joints are zeros.')
     if joints.ndim == 4:  # whoever is there stands before whoever is not

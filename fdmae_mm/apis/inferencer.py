@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from numbers import Real
 from pathlib import Path
 from typing import NamedTuple
 
@@ -372,6 +374,8 @@ class SkeletonInferencer:
     ) -> InputReader:
         outputs = ()
         if out_dir is not None:
+            if Path(out_dir).exists() and not Path(out_dir).is_dir():
+                raise ValueError(f'out_dir={out_dir} is a file: name a folder.')
             outputs = [Path(out_dir, name) for name in (_JSON, _CSV, _FEATURES)]
         return InputReader(
             self.layout, layout, format, split, self.pose_estimator, outputs
@@ -518,6 +522,11 @@ class _RecordingJob:
         self._name, self._frames = clip.name, int(clip.annotation['total_frames'])
         self._window, self._stride = window, stride
         self._fps = fps or clip.annotation.get('fps')
+        if self._fps and not (isinstance(self._fps, Real) and 0 < self._fps < math.inf):
+            raise ValueError(
+                f'{clip.name}: fps={self._fps!r} of the annotation must be a number '
+                'above 0, or 0 where it is not known'
+            )
         self._min_length = min_length
         self._mapping = inferencer.mapping(clip)
         self._timeline = Timeline(self._frames, window, stride)

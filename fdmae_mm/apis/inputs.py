@@ -293,6 +293,12 @@ class InputReader:
                 check_order(keypoint)
             except ValueError as error:
                 raise ValueError(f'{name}: {error}') from error
+        total = annotation.get('total_frames', keypoint.shape[1])
+        if not 1 <= total <= keypoint.shape[1]:
+            raise ValueError(
+                f'{name}: total_frames={total} must be from 1 to the '
+                f'{keypoint.shape[1]} frames of keypoint'
+            )
         annotation = {
             'frame_dir': name,
             'total_frames': keypoint.shape[1],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import os
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ def load_model(
     if not isinstance(config, Config):
         config = Config.fromfile(find_config(config))
     if cfg_options:
+        config = copy.deepcopy(config)  # it is the caller's
         config.merge_from_dict(cfg_options)
     if 'eval_dataloader' not in config:
         raise ValueError(
@@ -92,7 +94,7 @@ def load_model(
     refuse_missing(result.missing_keys, weights)
     model.to(device or get_device()).eval()
     pipeline = Compose(config.eval_dataloader.dataset.pipeline)
-    meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
+    meta = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
     if isinstance(getattr(model, 'cls_head', None), KNNHead):
         bank = Runner.build_dataloader(config.bank_dataloader, seed=0)
         fill_bank(model, bank)

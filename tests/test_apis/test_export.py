@@ -394,6 +394,12 @@ def check_example(loaded, model, joints, tmp_path):
     np.testing.assert_allclose(found, best.values, rtol=0, atol=1.5e-4)
 
 
+def test_example_refuses_frames_before_persons(exported, numpy_example, tmp_path):
+    np.save(tmp_path / 'joints.npy', np.ones((60, 1, 25, 3), np.float32))
+    with pytest.raises(ValueError, match=r'joints\.npy has shape .*swapaxes'):
+        numpy_example.main([str(exported['onnx']), str(tmp_path / 'joints.npy')])
+
+
 def test_example_classifies_without_torch(exported, finetuned, tmp_path):
     loaded = load_model(*finetuned, 'cpu')
     check_example(loaded, exported['onnx'], RECORDINGS['late and broken'], tmp_path)

@@ -493,6 +493,21 @@ def test_segments_of_a_recording(loaded, recording, tmp_path):
     ]
 
 
+@pytest.mark.parametrize('fps', ['30', -30, float('nan')])
+def test_fps_of_an_annotation_is_checked_before_the_work(loaded, recording, fps):
+    bad = dict(keypoint=recording, fps=fps)
+    result = loaded.segment([bad, recording], show_progress=False)
+    assert [p['name'] for p in result['predictions']] == ['input1']
+    assert f'fps={fps!r} of the annotation' in result['skipped'][0]['reason']
+
+
+def test_a_file_in_the_place_of_out_dir_is_found_before_the_work(loaded, tmp_path):
+    (tmp_path / 'out').touch()
+    for call in (loaded, loaded.segment):
+        with pytest.raises(ValueError, match='out is a file: name a folder'):
+            call(str(tmp_path / 'missing.npy'), out_dir=tmp_path / 'out')
+
+
 def test_window_and_stride_by_default(loaded, recording):
     (found,) = loaded.segment(dict(keypoint=recording, fps=5), show_progress=False)[
         'predictions'

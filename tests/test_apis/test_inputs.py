@@ -256,6 +256,7 @@ def test_frames_before_persons_are_refused(tmp_path):
         (np.full((1, 2, 25, 3), 'x'), 'array of numbers'),
         (dict(frame_dir='a'), "a: an annotation must have the key 'keypoint'"),
         (dict(keypoint=[[1.0]]), r'are a list of the shape \(1, 1\)'),
+        (dict(keypoint=array(1, 5, 25, 3), total_frames=6), 'from 1 to the 5 frames'),
     ],
 )
 def test_what_is_no_clip_is_refused(bad, reason):

@@ -75,6 +75,13 @@ def test_options_come_before_the_model_is_built(finetuned):
     cfg, path = finetuned
     loaded = load_model(cfg, path, 'cpu', {'model.cls_head.dropout': 0.75})
     assert loaded.model.cls_head.dropout.p == 0.75
+    assert 'dropout' not in cfg.model.cls_head  # it is the caller's
+
+
+def test_a_checkpoint_without_meta_data_is_taken(finetuned):
+    cfg, path = finetuned
+    torch.save(dict(torch.load(path), meta=None), path)
+    assert load_model(cfg, path).classes is None
 
 
 def test_checkpoint_without_a_head_is_refused(finetuned):

@@ -318,8 +318,8 @@ class TemporalCropResize(BaseTransform):
             )
         if test_mode and num_clips > 1 and crop_range[1] == 1:
             raise ValueError(
-                f'crop_range={tuple(crop_range)}: the {num_clips} clips of a test would '
-                'all be the whole sample. Let it end below 1, for example at 0.9.'
+                f'crop_range={tuple(crop_range)}: the {num_clips} clips of a test '
+                'would all be the whole sample. Let it end below 1, for example at 0.9.'
             )
         self.clip_len = clip_len
         self.crop_range = tuple(crop_range)
