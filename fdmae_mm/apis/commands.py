@@ -244,6 +244,8 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     )
     args = parser.parse_args(argv)
     begin = time.monotonic()
+    if args.launcher != 'none':
+        parser.error(f'--launcher {args.launcher}: a probe runs in one process')
     if args.views < 1:
         parser.error(f'--views {args.views}: must be at least 1')
     if args.classes and not args.few_shot:

@@ -164,6 +164,7 @@ def test_few_shot_of_given_classes(linear, checkpoint):
     [
         (['--views', '0'], '--views 0: must be at least 1'),
         (['--classes', '1', '2'], '--classes are those of --few-shot'),
+        (['--launcher', 'pytorch'], 'a probe runs in one process'),
         (['--few-shot', '1', '1'], 'ways=1 of a few-shot episode must be at least 2'),
         (['--few-shot', '2', '1', '--queries', '0'], 'queries=0 of a few-shot episode'),
     ],
