@@ -135,8 +135,11 @@ def read_record(path: str | os.PathLike) -> dict:
 
 def _made_by(checkpoint: str) -> dict:
     """The run that made a checkpoint, as far as its meta data tell."""
-    meta = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
-    meta = meta.get('meta', {})
+    try:
+        meta = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
+    except FileNotFoundError:  # deleted since; the run has ended, and its record counts
+        meta = {}
+    meta = meta.get('meta') or {}
     # A runner names its experiment CONFIG_DATE_TIME.
     name = meta.get('experiment_name', Path(checkpoint).stem)
     return dict(

@@ -49,6 +49,11 @@ def test_record_of_a_probe(cfg, tmp_path, monkeypatch):
     assert record['versions']['torch'] == torch.__version__
 
 
+def test_weights_that_are_gone_cost_no_record(cfg, tmp_path):
+    start = make_record(cfg, {}, 1, checkpoint=tmp_path / 'a.pth')['start']
+    assert start == dict(config='a', seed=None, epochs=None, seconds=None)
+
+
 def test_record_of_pre_training_names_the_training_split(cfg):
     cfg.pop('protocol')
     record = make_record(cfg, {}, 1)
