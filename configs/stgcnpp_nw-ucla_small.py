@@ -1,6 +1,6 @@
 """STGCN++ with labels, NW-UCLA cross-view, a size that a CPU trains.
 
-    python tools/train.py configs/stgcnpp_nw-ucla_small.py
+python tools/train.py configs/stgcnpp_nw-ucla_small.py
 """
 
 _base_ = [

@@ -1,6 +1,6 @@
 """FDMAE with tokens masked by their motion, as MAMP has it (ablation).
 
-    python tools/train.py configs/ablations/fdmae_nw-ucla_small_motion-masking.py
+python tools/train.py configs/ablations/fdmae_nw-ucla_small_motion-masking.py
 """
 
 _base_ = '../fdmae_nw-ucla_small.py'

@@ -7,6 +7,4 @@ Not run here yet: no result is claimed.
 
 _base_ = '../fdmae_nw-ucla_small.py'
 
-model = dict(
-    heads=dict(frequency=dict(windows=(32, 8), band_edges=(0, 1 / 8, 1 / 2)))
-)
+model = dict(heads=dict(frequency=dict(windows=(32, 8), band_edges=(0, 1 / 8, 1 / 2))))
