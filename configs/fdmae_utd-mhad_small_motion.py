@@ -1,8 +1,6 @@
 """FDMAE, UTD-MHAD cross-subject, motion stream.
 
 python tools/train.py configs/fdmae_utd-mhad_small_motion.py
-
-Not run here yet: no result is claimed.
 """
 
 _base_ = [
