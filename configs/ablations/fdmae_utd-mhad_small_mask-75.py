@@ -5,13 +5,14 @@
 Not run here yet: no result is claimed.
 """
 
-_base_ = '../fdmae_utd-mhad_small.py'
-
-masking = [
-    dict(_base_.masking[0], mask_ratio=0.75),
-    dict(_base_.masking[1], mask_ratio=0.75),
-    *_base_.masking[2:],
+_base_ = [
+    '../_base_/default_runtime.py',
+    '../_base_/datasets/utd_mhad_small.py',
+    '../_base_/models/fdmae_small_mask_75.py',
+    '../_base_/schedules/pretrain_small.py',
 ]
+
+model = dict(backbone=dict(num_joints=_base_.num_joints))
 train_dataloader = dict(
-    dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *masking]))
+    dataset=dict(dataset=dict(pipeline=[*_base_.train_view, *_base_.masking]))
 )
