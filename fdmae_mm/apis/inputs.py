@@ -22,7 +22,7 @@ from ..datasets.converters import (
     convert,
 )
 from ..datasets.converters.folder import read_layout
-from ..datasets.keypoints import check_order
+from ..datasets.keypoints import check_frames, check_order
 from ..datasets.layouts import LAYOUTS, SkeletonLayout, get_layout
 from ..files import files_below
 from .video import VIDEO_SUFFIXES
@@ -288,17 +288,13 @@ class InputReader:
             )
         if len(shape) == 3:
             keypoint = keypoint[None]
-        if 'total_frames' not in annotation:
+        if 'total_frames' in annotation:
+            check_frames(annotation['total_frames'], keypoint, name)
+        else:
             try:
                 check_order(keypoint)
             except ValueError as error:
                 raise ValueError(f'{name}: {error}') from error
-        total = annotation.get('total_frames', keypoint.shape[1])
-        if not 1 <= total <= keypoint.shape[1]:
-            raise ValueError(
-                f'{name}: total_frames={total} must be from 1 to the '
-                f'{keypoint.shape[1]} frames of keypoint'
-            )
         annotation = {
             'frame_dir': name,
             'total_frames': keypoint.shape[1],

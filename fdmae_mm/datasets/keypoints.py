@@ -21,6 +21,15 @@ def check_order(keypoint: np.ndarray) -> None:
         )
 
 
+def check_frames(total: int, keypoint: np.ndarray, name: str) -> None:
+    """Raises ValueError where an array (M, T, V, C) has not ``total`` frames."""
+    if not 1 <= total <= keypoint.shape[1]:
+        raise ValueError(
+            f'total_frames={total} of {name} must be from 1 to the '
+            f'{keypoint.shape[1]} frames of keypoint.'
+        )
+
+
 def present_persons(annotation: dict) -> np.ndarray:
     """Who is not zero throughout, bool (M,)."""
     return annotation['keypoint'][:, : annotation['total_frames']].any(axis=(1, 2, 3))

@@ -12,7 +12,7 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from fdmae_mm.datasets.keypoints import any_coordinate
+from fdmae_mm.datasets.keypoints import any_coordinate, check_frames
 from fdmae_mm.datasets.layouts import SkeletonLayout, get_layout
 
 # A right-left line closer than 3 degrees to the vertical has no direction on the ground
@@ -331,11 +331,7 @@ class TemporalCropResize(BaseTransform):
         """Crops and resizes ``results['keypoint']``, (M, T, V, C)."""
         keypoint = _read_keypoint(results)
         total = results.get('total_frames', keypoint.shape[1])
-        if not 1 <= total <= keypoint.shape[1]:
-            raise ValueError(
-                f'total_frames={total} of {results.get("frame_dir", "this sample")} '
-                f'must be from 1 to the {keypoint.shape[1]} frames of keypoint.'
-            )
+        check_frames(total, keypoint, results.get('frame_dir', 'this sample'))
         seen = _seen(keypoint[:, :total])
         frames = np.flatnonzero(seen.any(axis=(0, 2)))
         first, last = (frames[0], frames[-1]) if frames.size else (0, total - 1)
