@@ -64,6 +64,12 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--strict', action='store_true', help='stop at the first bad file'
     )
+    parser.add_argument(
+        '--non-finite',
+        choices=('error', 'zero'),
+        default='error',
+        help='NaN makes an input bad (default), or a joint one that was not measured',
+    )
     parser.add_argument('--device', help='such as cpu or cuda:1')
     parser.add_argument('--batch-size', type=int, default=32)
     parser.add_argument(
@@ -116,7 +122,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         options['top_k'] = args.top_k
     try:
         inferencer = SkeletonInferencer(
-            args.config, args.weights, args.device, cfg_options=args.cfg_options
+            args.config,
+            args.weights,
+            args.device,
+            cfg_options=args.cfg_options,
+            non_finite=args.non_finite,
         )
         if args.segment:
             result = inferencer.segment(

@@ -7,7 +7,9 @@ python tools/quickstart.py --data path/to/nw_ucla.tar.gz    # real, also a folde
 
 import argparse
 import copy
+import filecmp
 import json
+import tempfile
 import time
 from pathlib import Path
 
@@ -64,7 +66,7 @@ def main() -> None:
     finetune = load(
         f'benchmarks/finetune/finetune_{name}.py', work_dir / 'finetune', args.seed
     )
-    save_annotation(annotation, finetune.source.ann_file)
+    place(annotation, finetune.source.ann_file)
     print(summarize(annotation, skipped))
     init_default_scope('mmaction')
     # What the encoder is given: every body turned the same way. And without the turn.
@@ -101,6 +103,19 @@ def main() -> None:
     for key, row in ROWS.items():
         print(f'  {row:<34}{result[key]:>6.1f}')
     print(f'Picture: {picture}\nFigures: {work_dir / "result.json"}')
+
+
+def place(annotation: dict, path: str) -> None:
+    """Writes the annotation file, unless another one is there, which is somebody's."""
+    with tempfile.TemporaryDirectory() as folder:
+        new = Path(folder, 'annotation.pkl')
+        save_annotation(annotation, new)
+        if Path(path).exists() and not filecmp.cmp(new, path, shallow=False):
+            raise SystemExit(
+                f'{path} is there, and is not what the quickstart writes. Move it '
+                'away, or start from another folder.'
+            )
+    save_annotation(annotation, path)
 
 
 def load(config: str, work_dir: Path, seed: int) -> Config:

@@ -20,7 +20,13 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ..datasets.converters import LeftOut
-from ..datasets.keypoints import BY_PERSON, present_first, present_persons
+from ..datasets.keypoints import (
+    BY_PERSON,
+    check_non_finite,
+    measured,
+    present_first,
+    present_persons,
+)
 from ..datasets.layouts import LAYOUTS, SkeletonLayout
 from ..datasets.transforms import MapSkeleton
 from ..files import written_whole
@@ -67,6 +73,8 @@ class SkeletonInferencer:
             ``keypoint`` (M, T, V, C) and ``layout``, and, where they are known,
             ``keypoint_score``, ``img_shape`` and ``fps``.
         cfg_options: Settings of the config to override.
+        non_finite: What NaN and infinite numbers in the inputs are. ``'error'``: an
+            input that has one is not used; ``'zero'``: joints that were not measured.
 
     Raises:
         FileNotFoundError: There is no such config or checkpoint.
@@ -84,11 +92,14 @@ class SkeletonInferencer:
         device: str | torch.device | None = None,
         pose_estimator: PoseEstimator | None = None,
         cfg_options: dict | None = None,
+        non_finite: str = 'error',
     ) -> None:
+        check_non_finite(non_finite)
         loaded = load_model(model, weights, device, cfg_options)
         self.model, self.pipeline = loaded.model, loaded.pipeline
         self.classes, self.layout = loaded.classes, loaded.source_layout
         self.pose_estimator = pose_estimator
+        self.non_finite = non_finite
         self._mappings: dict[tuple[str, ...], MapSkeleton] = {}
 
     def __call__(
@@ -148,12 +159,10 @@ class SkeletonInferencer:
             self._check_classifier()
         _check_positive(batch_size=batch_size, top_k=top_k)
         result = self._run(
-            self._reader(layout, format, split, out_dir),
+            self._reader(layout, format, split, out_dir, strict, show_progress),
             inputs,
             lambda clip: _ClipJob(self, clip, top_k, features),
             batch_size,
-            show_progress,
-            strict,
         )
         if out_dir is not None:
             _write(result, Path(out_dir))
@@ -220,14 +229,12 @@ class SkeletonInferencer:
         _check_positive(batch_size=batch_size, top_k=top_k, fps=fps)
         window, stride = self._window(window, stride)
         result = self._run(
-            self._reader(layout, format, split, out_dir),
+            self._reader(layout, format, split, out_dir, strict, show_progress),
             inputs,
             lambda clip: _RecordingJob(
                 self, clip, window, stride, fps, min_length, top_k
             ),
             batch_size,
-            show_progress,
-            strict,
         )
         if out_dir is not None:
             _write(result, Path(out_dir))
@@ -262,7 +269,7 @@ class SkeletonInferencer:
                 return self.top(output.scores, top_k)
             return []
 
-        return FrameStream(predict, window, stride)
+        return FrameStream(predict, window, stride, self.non_finite)
 
     def preprocess(self, annotation: dict, mapping: MapSkeleton | None) -> dict:
         """Test view of one clip.
@@ -371,6 +378,8 @@ class SkeletonInferencer:
         format: str | None,
         split: str | None,
         out_dir: str | os.PathLike | None,
+        strict: bool = False,
+        show_progress: bool = False,
     ) -> InputReader:
         outputs = ()
         if out_dir is not None:
@@ -378,7 +387,15 @@ class SkeletonInferencer:
                 raise ValueError(f'out_dir={out_dir} is a file: name a folder.')
             outputs = [Path(out_dir, name) for name in (_JSON, _CSV, _FEATURES)]
         return InputReader(
-            self.layout, layout, format, split, self.pose_estimator, outputs
+            self.layout,
+            layout,
+            format,
+            split,
+            self.pose_estimator,
+            outputs,
+            self.non_finite,
+            strict,
+            show_progress,
         )
 
     def _run(
@@ -387,20 +404,18 @@ class SkeletonInferencer:
         inputs: object,
         make_job: Callable[[Clip], _ClipJob | _RecordingJob],
         batch_size: int,
-        show_progress: bool,
-        strict: bool,
     ) -> dict[str, list[dict]]:
         """Reads, batches and predicts; at any time one batch of views is in memory."""
         found = reader.find(inputs)
         jobs, skipped = [], []
 
         def skip(name: str, error: Exception) -> None:
-            if strict:
+            if reader.strict:
                 raise ValueError(f'{name}: {error}') from error
             skipped.append(dict(name=name, reason=str(error)))
 
         console = Console(stderr=True)
-        with Progress(console=console, disable=not show_progress) as bar:
+        with Progress(console=console, disable=not reader.show_progress) as bar:
             task = bar.add_task('Inference', total=len(found))
 
             def announce(more: int) -> None:
@@ -465,7 +480,8 @@ class _ClipJob:
         self._inferencer, self._top_k, self._features = inferencer, top_k, features
         self._name, self._frames = clip.name, int(clip.annotation['total_frames'])
         self._mapping = inferencer.mapping(clip)
-        persons = np.flatnonzero(present_persons(clip.annotation)).tolist()
+        annotation = measured(clip.annotation, inferencer.non_finite)
+        persons = np.flatnonzero(present_persons(annotation)).tolist()
         if not persons:
             raise ValueError('nobody is in it: all joints are zeros')
         self._persons = persons if inferencer.model.with_cls_head else []
@@ -477,6 +493,7 @@ class _ClipJob:
     def views(self, annotation: dict) -> Iterator[tuple[int | None, dict]]:
         """Key (None is the clip, else the person) and test view of each."""
         preprocess = self._inferencer.preprocess
+        annotation = measured(annotation, self._inferencer.non_finite)
         yield None, preprocess(annotation, self._mapping)
         for person in self._alone:
             rows = {
@@ -534,9 +551,12 @@ class _RecordingJob:
 
     def views(self, annotation: dict) -> Iterator[tuple[tuple[int, np.ndarray], dict]]:
         """Key (first frame, frames with somebody) and test view of each window."""
-        for start, view in windows(annotation, self._window, self._stride):
+        inferencer = self._inferencer
+        for start, view in windows(
+            annotation, self._window, self._stride, inferencer.non_finite
+        ):
             occupied = view['keypoint'].any((0, 2, 3))
-            yield (start, occupied), self._inferencer.preprocess(view, self._mapping)
+            yield (start, occupied), inferencer.preprocess(view, self._mapping)
 
     def add(self, key: tuple[int, np.ndarray], output: _Output) -> None:
         start, occupied = key
@@ -573,11 +593,11 @@ class _RecordingJob:
 
 def _write(result: dict[str, list[dict]], out_dir: Path) -> None:
     """Writes the files of ``out_dir``; features go into a file of their own."""
-    for name in (_FEATURES, _CSV):  # of other inputs
-        (out_dir / name).unlink(missing_ok=True)
+    stale = {_FEATURES, _CSV}  # those of other inputs
     predictions = result['predictions']
     features = [p['features'] for p in predictions if 'features' in p]
     if features:
+        stale.remove(_FEATURES)
         with written_whole(out_dir / _FEATURES) as part:
             with part.open('wb') as file:
                 np.save(file, np.array(features, dtype=np.float32))
@@ -586,6 +606,7 @@ def _write(result: dict[str, list[dict]], out_dir: Path) -> None:
     if 'segments' in predictions[0]:  # also where none is long enough
         columns = _SEGMENT_ROW
     if columns:
+        stale.remove(_CSV)
         with written_whole(out_dir / _CSV) as part:
             with part.open('w', newline='', encoding='utf-8') as file:
                 table = csv.DictWriter(file, columns)
@@ -594,6 +615,8 @@ def _write(result: dict[str, list[dict]], out_dir: Path) -> None:
     plain = [{k: v for k, v in p.items() if k != 'features'} for p in predictions]
     with written_whole(out_dir / _JSON) as part:
         mmengine.dump(dict(result, predictions=plain), part, file_format='json')
+    for name in stale:
+        (out_dir / name).unlink(missing_ok=True)
 
 
 def _rows(prediction: dict) -> list[dict]:

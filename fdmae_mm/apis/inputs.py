@@ -86,7 +86,11 @@ class InputReader:
             format. None: files are known by their endings.
         split: Split of annotation files to take. None takes all clips.
         pose_estimator: What turns a video into an annotation.
-        outputs: Files that no search takes, such as those of an earlier run.
+        outputs: Files that are written to, which are no inputs: no search takes them.
+        non_finite: What NaN and infinite numbers in a file of ``format`` are, as for
+            :func:`~fdmae_mm.datasets.converters.convert`.
+        strict: Whether a bad file of ``format`` is an error; otherwise it is left out.
+        show_progress: Whether stderr shows how many files of ``format`` were read.
 
     Raises:
         ValueError: There is no such layout or format.
@@ -101,6 +105,9 @@ class InputReader:
         split: str | None = None,
         pose_estimator: PoseEstimator | None = None,
         outputs: Iterable[Path] = (),
+        non_finite: str = 'error',
+        strict: bool = False,
+        show_progress: bool = True,
     ) -> None:
         if format is not None and format not in FORMATS:
             raise ValueError(
@@ -117,6 +124,9 @@ class InputReader:
         self.format = format
         self.split = split
         self.pose_estimator = pose_estimator
+        self.non_finite = non_finite
+        self.strict = strict
+        self.show_progress = show_progress
         self._outputs = {path.resolve() for path in outputs}
 
     def find(self, inputs: object) -> list[tuple[str, object]]:
@@ -127,6 +137,7 @@ class InputReader:
 
         Raises:
             FileNotFoundError: A path leads nowhere, or to a folder without input.
+            ValueError: A path is that of an output.
         """
         found = self._find(inputs)
         return [
@@ -142,6 +153,11 @@ class InputReader:
         path = Path(inputs)
         # The converter of a format searches a folder itself.
         if path.is_file() or (path.is_dir() and self.format):
+            if path.resolve() in self._outputs:
+                raise ValueError(
+                    f'{path} would be overwritten by the results: name another out_dir '
+                    '(--out-dir).'
+                )
             return [path]
         if path.is_dir():
             found = [
@@ -189,7 +205,13 @@ class InputReader:
                 'pattern.'
             )
         if self.format:
-            content, left_out = convert(self._converter(), item)
+            content, left_out = convert(
+                self._converter(),
+                item,
+                strict=self.strict,
+                non_finite=self.non_finite,
+                show_progress=self.show_progress,
+            )
             return [
                 *self._from_annotation_file(content),
                 *(LeftOut(file, reason) for file, reason in left_out),
@@ -286,8 +308,17 @@ class InputReader:
                 'coordinates), none of them 0, or (frames, joints, coordinates) of one '
                 'person'
             )
+        given = {'keypoint': keypoint}
+        if annotation.get('keypoint_score') is not None:
+            given['keypoint_score'] = score = np.asarray(annotation['keypoint_score'])
+            if score.shape != shape[:-1]:
+                raise ValueError(
+                    f'{name}: keypoint_score has the shape {score.shape}, expected '
+                    f'{shape[:-1]}, one of each joint'
+                )
         if len(shape) == 3:
-            keypoint = keypoint[None]
+            given = {key: array[None] for key, array in given.items()}
+        keypoint = given['keypoint']
         if 'total_frames' in annotation:
             check_frames(annotation['total_frames'], keypoint, name)
         else:
@@ -299,7 +330,7 @@ class InputReader:
             'frame_dir': name,
             'total_frames': keypoint.shape[1],
             **annotation,
-            'keypoint': keypoint,
+            **given,
         }
         layout = self.layout or _to_layout(annotation.get('layout', layout))
         return Clip(name, annotation, layout)

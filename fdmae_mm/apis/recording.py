@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..datasets.keypoints import measured
+
 
 class Segment(NamedTuple):
     """A stretch of one class.
@@ -45,7 +47,9 @@ def window_starts(frames: int, window: int, stride: int) -> list[int]:
     return starts if starts[-1] == last else [*starts, last]
 
 
-def windows(annotation: dict, window: int, stride: int) -> Iterator[tuple[int, dict]]:
+def windows(
+    annotation: dict, window: int, stride: int, non_finite: str = 'error'
+) -> Iterator[tuple[int, dict]]:
     """Cuts a recording into windows, one at a time, so that memory holds but one.
 
     A window without anyone is left out.
@@ -55,19 +59,25 @@ def windows(annotation: dict, window: int, stride: int) -> Iterator[tuple[int, d
             ``keypoint_score`` (M, T, V).
         window: Frames of a window.
         stride: Frames from one window to the next.
+        non_finite: What NaN and infinite numbers are, as for
+            :func:`~fdmae_mm.datasets.keypoints.measured`.
 
     Yields:
         First frame and annotation of each window.
+
+    Raises:
+        ValueError: A joint of a window is NaN or infinite, and that is an error.
     """
     keypoint, frames = annotation['keypoint'], annotation['total_frames']
     for start in window_starts(frames, window, stride):
         cut = slice(start, min(start + window, frames))
         part = np.array(keypoint[:, cut])
         _forget(keypoint)
-        if part.any():
-            view = dict(annotation, keypoint=part, total_frames=part.shape[1])
-            if 'keypoint_score' in annotation:
-                view['keypoint_score'] = annotation['keypoint_score'][:, cut]
+        view = dict(annotation, keypoint=part, total_frames=part.shape[1])
+        if 'keypoint_score' in annotation:
+            view['keypoint_score'] = annotation['keypoint_score'][:, cut]
+        view = measured(view, non_finite, start)
+        if view['keypoint'].any():
             yield start, view
 
 
@@ -183,15 +193,22 @@ class FrameStream:
         predict: Keypoints (M, window, V, C) -> top classes.
         window: Frames of a window.
         stride: Frames from one prediction to the next.
+        non_finite: What NaN and infinite numbers are, as for
+            :func:`~fdmae_mm.datasets.keypoints.measured`.
 
     Attributes:
         frames (int): Frames that have come.
     """
 
     def __init__(
-        self, predict: Callable[[np.ndarray], list[dict]], window: int, stride: int
+        self,
+        predict: Callable[[np.ndarray], list[dict]],
+        window: int,
+        stride: int,
+        non_finite: str = 'error',
     ) -> None:
         check_window(window, stride)
+        self._non_finite = non_finite
         self.frames = 0
         self.window = window
         self.stride = stride
@@ -210,7 +227,8 @@ class FrameStream:
             nobody was there) of the window, where one is due, else None.
 
         Raises:
-            ValueError: The frame has another shape than those before.
+            ValueError: The frame has another shape than those before, or a joint in it
+                is NaN or infinite, and that is an error. It was not taken.
         """
         frame = np.asarray(frame, dtype=np.float32)
         if frame.ndim == 2:
@@ -220,6 +238,8 @@ class FrameStream:
                 f'frame has the shape {frame.shape}, expected (persons, joints, '
                 'coordinates), or (joints, coordinates) of one person.'
             )
+        alone = dict(keypoint=frame[:, None])
+        frame = measured(alone, self._non_finite, self.frames)['keypoint'][:, 0]
         persons, *joints = frame.shape
         if self._ring is None:
             self._ring = np.zeros((persons, self.window, *joints), dtype=np.float32)

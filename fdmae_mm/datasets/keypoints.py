@@ -65,6 +65,37 @@ def finite_joints(annotation: dict) -> np.ndarray:
     return finite
 
 
+def measured(annotation: dict, non_finite: str, start: int = 0) -> dict:
+    """The annotation, none of whose joints is NaN or infinite.
+
+    Args:
+        annotation: Dict with ``keypoint`` (M, T, V, C) and perhaps ``keypoint_score``.
+        non_finite: What such a joint is. ``'error'``: an error; ``'zero'``: not
+            measured, so it becomes zeros.
+        start: Number of its first frame, for the message.
+
+    Raises:
+        ValueError: There is such a joint and it is an error.
+    """
+    stray = ~finite_joints(annotation)
+    if not stray.any():
+        return annotation
+    if non_finite == 'zero':
+        return zero_joints(annotation, stray)
+    person, frame, joint = np.argwhere(stray)[0]
+    raise ValueError(
+        f'{np.count_nonzero(stray)} joints are NaN or infinite, the first is joint '
+        f"{joint} of person {person} in frame {start + frame}; non_finite='zero' "
+        '(--non-finite zero) takes them as not measured'
+    )
+
+
+def check_non_finite(non_finite: str) -> None:
+    """Raises ValueError unless it is ``'error'`` or ``'zero'``."""
+    if non_finite not in ('error', 'zero'):
+        raise ValueError(f"non_finite={non_finite!r} must be 'error' or 'zero'.")
+
+
 def zero_joints(annotation: dict, dropped: np.ndarray) -> dict:
     """The annotation with zeros for some joints: they were not measured.
 

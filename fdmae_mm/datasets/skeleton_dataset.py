@@ -14,7 +14,13 @@ from mmengine.dataset import Compose
 from mmengine.logging import print_log
 
 from .annotation import load_annotation
-from .keypoints import finite_joints, present_first, present_persons, zero_joints
+from .keypoints import (
+    check_non_finite,
+    finite_joints,
+    present_first,
+    present_persons,
+    zero_joints,
+)
 from .layouts import differing_joint, get_layout, layouts_of
 
 
@@ -22,6 +28,11 @@ def _listed(names: Sequence[str], shown: int = 5) -> str:
     """The first names, and how many there are."""
     more = f' and {len(names) - shown} more' if len(names) > shown else ''
     return ', '.join(map(str, names[:shown])) + more
+
+
+def _in_order(subjects: set) -> list:
+    """Sorted: numbers by their value, before names."""
+    return sorted(subjects, key=lambda subject: (isinstance(subject, str), subject))
 
 
 def _is_empty(sample: dict) -> bool:
@@ -91,8 +102,7 @@ class SkeletonDataset(PoseDataset):
         draw_seed: int = 0,
         **kwargs,
     ) -> None:
-        if non_finite not in ('error', 'zero'):
-            raise ValueError(f"non_finite={non_finite!r} must be 'error' or 'zero'.")
+        check_non_finite(non_finite)
         if label_share is not None and not 0 < label_share <= 1:
             raise ValueError(
                 f'label_share={label_share} must be in (0, 1], or None for all clips.'
@@ -210,13 +220,13 @@ class SkeletonDataset(PoseDataset):
         subject_of = {self._name(s): s.get('subject') for s in samples}
         subjects = {subject_of.get(name) for name in names}
         if None in subjects or len(subjects) < 4:
-            found = 'clips without one' if None in subjects else sorted(subjects)
+            found = 'clips without one' if None in subjects else _in_order(subjects)
             raise ValueError(
                 f'{self.ann_file}, split {self.split!r} holds out every fourth subject '
                 f'of the training split, which has {found}: it takes four subjects or '
                 "more, under the key 'subject' of every clip."
             )
-        held = sorted(subjects)[3::4]
+        held = _in_order(subjects)[3::4]
         return {name for name in names if (subject_of[name] in held) == held_out}
 
     def _keep_classes(self, samples: list[dict]) -> list[dict]:

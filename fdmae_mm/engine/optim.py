@@ -43,7 +43,8 @@ class SkeletonLayerDecayConstructor(DefaultOptimWrapperConstructor):
         paramwise_cfg (dict): ``layer_decay_rate`` (float) alone.
 
     Raises:
-        ValueError: ``paramwise_cfg`` has other keys, or lacks this one.
+        ValueError: ``paramwise_cfg`` has other keys, or lacks this one; or the
+            optimizer has no ``lr``.
     """
 
     def __init__(
@@ -57,6 +58,11 @@ class SkeletonLayerDecayConstructor(DefaultOptimWrapperConstructor):
                 'layer_decay_rate=1.0 gives all layers the same rate.'
             )
         super().__init__(optim_wrapper_cfg, paramwise_cfg)
+        if self.base_lr is None:
+            raise ValueError(
+                f'optimizer={self.optimizer_cfg} has no lr, of which each layer gets a '
+                'part: set optim_wrapper.optimizer.lr.'
+            )
 
     def add_params(
         self, params: list[dict], module: nn.Module, **kwargs: object

@@ -288,7 +288,10 @@ def test_wrong_joints_are_an_error_that_names_what_fits(infer):
     ('bad', 'reason'),
     [
         (np.zeros((1, 8, 25, 3)), 'nobody is in it'),
-        (np.full((1, 8, 25, 3), np.nan), 'is not finite at person 0'),
+        (
+            np.full((1, 8, 25, 3), np.nan),
+            '200 joints are NaN .* of person 0 in frame 0',
+        ),
         (np.ones((1, 8, 25, 2)), 'needs 3-D coordinates'),
         (dict(keypoint=np.ones((1, 8, 25, 3)), total_frames=9), 'total_frames=9'),
         (
@@ -521,7 +524,43 @@ def test_a_bad_frame_leaves_the_recording_out(loaded, recording):
     bad[0, 100] = np.nan
     result = loaded.segment([bad, recording], 16, 16, batch_size=3, show_progress=False)
     assert [p['name'] for p in result['predictions']] == ['input1']
-    assert 'not finite' in result['skipped'][0]['reason']
+    assert 'of person 0 in frame 100;' in result['skipped'][0]['reason']
+
+
+def test_what_is_not_finite_can_be_not_measured(loaded, recording, clips, monkeypatch):
+    keypoint = clips[0]['keypoint'][:1].copy()
+    keypoint[0, 3, 5] = 0
+    gap = np.concatenate([keypoint, np.full_like(keypoint, np.nan)])
+    gap[0, 3, 5] = np.nan
+    hour, expected = recording.copy(), recording.copy()
+    hour[0, 100], expected[0, 100] = np.nan, 0
+    monkeypatch.setattr(loaded, 'non_finite', 'zero')
+    found, wanted = (
+        loaded([each], show_progress=False)['predictions'][0]['top']
+        for each in (gap, keypoint)
+    )
+    assert found == wanted
+    found, wanted = (
+        loaded.segment(each, 16, 16, show_progress=False) for each in (hour, expected)
+    )
+    assert found == wanted
+
+
+def test_results_that_cannot_be_written_leave_those_before(
+    loaded, clips, tmp_path, monkeypatch
+):
+    loaded(clips[:1], show_progress=False, features=True, out_dir=tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert len(before) == 3
+
+    def full(*_, **__):
+        raise OSError('No space left on device')
+
+    monkeypatch.setattr('mmengine.dump', full)
+    monkeypatch.setattr('csv.DictWriter', full)
+    with pytest.raises(OSError, match='No space'):
+        loaded(clips[1:2], show_progress=False, out_dir=tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_memory_holds_one_batch_of_windows(loaded, recording, monkeypatch):

@@ -235,7 +235,43 @@ def test_outputs_are_not_found_by_a_search(tmp_path):
     kept = [str(tmp_path / 'a.npy'), str(tmp_path / 'sub' / 'features.npy')]
     for search in (tmp_path, f'{tmp_path}/**/*.npy'):
         assert [name for name, _ in reader.find(search)] == kept
-    assert len(reader.find(tmp_path / 'features.npy')) == 1
+
+
+def test_an_output_is_no_input(tmp_path):
+    path = tmp_path / 'features.npy'
+    np.save(path, array(3, 25, 3))
+    reader = InputReader(NTU, outputs=[tmp_path / '.' / 'features.npy'])
+    with pytest.raises(ValueError, match=r'features\.npy would be overwritten'):
+        reader.find([tmp_path / 'features.npy'])
+
+
+def test_scores_go_with_the_joints():
+    keypoint, score = array(7, 17, 2), array(7, 17)
+    clip = one(dict(keypoint=keypoint, keypoint_score=score, layout='coco'))
+    assert np.array_equal(clip.annotation['keypoint_score'], score[None])
+    with pytest.raises(
+        ValueError, match=r'has the shape \(7, 16\), expected \(7, 17\)'
+    ):
+        one(dict(keypoint=keypoint, keypoint_score=score[:, 1:], layout='coco'))
+
+
+def test_a_format_is_read_as_it_is_asked_for(tmp_path, capsys):
+    good, bad = array(4, 25, 3), array(4, 25, 3)
+    bad[1, 2] = np.nan
+    skeleton_file(tmp_path / NTU_NAME, good)
+    skeleton_file(tmp_path / NTU_NAME.replace('A013', 'A014'), bad)
+    quiet = dict(format='ntu120', show_progress=False)
+    clip, left_out = read(tmp_path, **quiet)
+    assert np.array_equal(clip.annotation['keypoint'], good[None])
+    assert 'A014' in left_out.name
+    assert 'joint 2 of person 0 in frame 1' in left_out.reason
+    with pytest.raises(ValueError, match=r'A014.* NaN or infinite'):
+        read(tmp_path, **quiet, strict=True)
+    _, clip = read(tmp_path, **quiet, non_finite='zero')
+    assert not clip.annotation['keypoint'][0, 1, 2].any()
+    assert capsys.readouterr().err == ''
+    read(tmp_path, format='ntu120')
+    assert '2/2' in capsys.readouterr().err
 
 
 def test_frames_before_persons_are_refused(tmp_path):

@@ -39,6 +39,37 @@ def test_windows_without_anyone_are_left_out():
         assert np.array_equal(view['keypoint_score'], view['keypoint'][..., 0])
 
 
+def test_what_is_not_finite_is_named_by_its_frame_in_the_recording():
+    annotation = recording(6, joints=3)
+    annotation['keypoint'][0, 3, 2, 1] = np.inf
+    annotation['keypoint_score'] = np.ones((1, 6, 3))
+    with pytest.raises(ValueError, match=r'1 joints .* 2 of person 0 in frame 3;'):
+        list(windows(annotation, window=2, stride=2))
+    views = dict(windows(annotation, window=2, stride=2, non_finite='zero'))
+    assert views[2]['keypoint'][0, 1, :, 0].tolist() == [4, 4, 0]
+    assert views[2]['keypoint_score'][0].tolist() == [[1, 1, 1], [1, 1, 0]]
+    # Of nothing but what was not measured, nobody is in it.
+    annotation['keypoint'][:, 2:4] = np.nan
+    assert sorted(dict(windows(annotation, 2, 2, non_finite='zero'))) == [0, 4]
+
+
+def test_a_stream_does_not_take_a_frame_that_is_not_finite():
+    seen = []
+    stream = FrameStream(lambda keypoint: seen.append(keypoint) or [], 2, 1)
+    stream.push(np.ones((1, 3, 3)))
+    bad = np.ones((1, 3, 3))
+    bad[0, 1, 0] = np.nan
+    with pytest.raises(ValueError, match='joint 1 of person 0 in frame 1;'):
+        stream.push(bad)
+    assert stream.push(np.full((1, 3, 3), 2.0)) == dict(start=0, end=2, top=[])
+    assert seen[0][0, :, 0, 0].tolist() == [1, 2]
+
+    stream = FrameStream(lambda keypoint: seen.append(keypoint) or [], 2, 1, 'zero')
+    stream.push(np.ones((1, 3, 3)))
+    stream.push(bad)
+    assert seen[1][0, 1, :, 0].tolist() == [1, 0, 1]
+
+
 def test_scores_of_overlapping_windows_are_averaged():
     timeline = Timeline(frames=6, window=4, stride=2)
     timeline.add(0, np.array([1.0, 0.0]), np.ones(4, bool))

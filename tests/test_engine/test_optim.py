@@ -90,6 +90,12 @@ def test_layer_decay_takes_its_rate_and_nothing_else(rules):
     assert 'must be dict(layer_decay_rate=...)' in str(error.value)
 
 
+def test_layer_decay_asks_for_a_rate():
+    config = dict(optimizer=dict(type='AdamW'))
+    with pytest.raises(ValueError, match=r'has no lr, of which .*optimizer\.lr\.'):
+        SkeletonLayerDecayConstructor(config, dict(layer_decay_rate=0.5))
+
+
 def test_without_weight_decay_the_default_of_the_optimizer_holds():
     model = torch.nn.Module()
     model.backbone = SkeletonTransformer(

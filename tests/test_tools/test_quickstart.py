@@ -45,3 +45,15 @@ def test_the_whole_of_it_on_a_small_set(quickstart, tmp_path, monkeypatch, capsy
         assert f'{row:<34}{result[key]:>6.1f}' in printed
     height, width, _ = image.imread(work_dir / 'reconstruction.png').shape
     assert min(height, width) > 500
+
+
+def test_an_annotation_file_of_the_user_stays(quickstart, tmp_path):
+    path = tmp_path / 'data' / 'synthetic.pkl'
+    made = make_synthetic(num_subjects=3, repetitions=1)
+    for _ in range(2):  # its own is no obstacle
+        quickstart.place(made, path)
+    written = path.read_bytes()
+    made['annotations'].pop()
+    with pytest.raises(SystemExit, match=r'synthetic\.pkl is there, and is not what'):
+        quickstart.place(made, path)
+    assert path.read_bytes() == written

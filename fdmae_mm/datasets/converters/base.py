@@ -23,7 +23,7 @@ import numpy as np
 from mmengine.utils import ProgressBar
 
 from ...files import files_below, is_hidden
-from ..keypoints import any_coordinate, finite_joints, zero_joints
+from ..keypoints import any_coordinate, check_non_finite, measured
 
 # What NumPy raises of a damaged array or one that needs pickle: it parses the header as
 # Python.
@@ -249,15 +249,10 @@ def _checked(annotation: dict, non_finite: str) -> dict:
     """Raises BadFileError where joints are not finite or no frame is there."""
     if not annotation['keypoint'].shape[1]:
         raise BadFileError('no frames')
-    stray = ~finite_joints(annotation)
-    if not stray.any():
-        return annotation
-    if non_finite == 'zero':
-        return zero_joints(annotation, stray)
-    raise BadFileError(
-        f'{np.count_nonzero(stray)} joints are NaN or infinite in '
-        f'{annotation["frame_dir"]}; --non-finite zero takes them as not measured'
-    )
+    try:
+        return measured(annotation, non_finite)
+    except ValueError as error:
+        raise BadFileError(f'{annotation["frame_dir"]}: {error}') from error
 
 
 def _parse_all(
@@ -296,6 +291,7 @@ def convert(
     strict: bool = False,
     workers: int = 1,
     non_finite: str = 'error',
+    show_progress: bool = True,
 ) -> tuple[dict, list[tuple[str, str]]]:
     """Reads a source into an annotation dict.
 
@@ -307,6 +303,7 @@ def convert(
         workers: Processes that parse. The result does not depend on their number.
         non_finite: What NaN and infinite numbers are. 'error': they make a file bad;
             'zero': joints that were not measured, and become zeros.
+        show_progress: Whether stderr shows a progress bar.
 
     Returns:
         The annotation dict, and (file or sample, reason) of what was left out.
@@ -319,8 +316,7 @@ def convert(
     """
     if workers < 1:
         raise ValueError(f'workers={workers} must be at least 1.')
-    if non_finite not in ('error', 'zero'):
-        raise ValueError(f"non_finite={non_finite!r} must be 'error' or 'zero'.")
+    check_non_finite(non_finite)
     source = Path(source)
     single = PurePosixPath(source.name)
     annotations, skipped, seen = [], [], set()
@@ -342,9 +338,10 @@ def convert(
             members = by_group.setdefault(converter.group_of(path), [])
             members.append((path, open_file))
         groups = [_Group(path, members) for path, members in by_group.items()]
-        bar = ProgressBar(len(groups), file=sys.stderr)
+        shown = sys.stderr if show_progress else io.StringIO()
+        bar = ProgressBar(len(groups), file=shown)
         # Ends the line of the bar, so that no error stands on it.
-        stack.callback(sys.stderr.write, '\n')
+        stack.callback(shown.write, '\n')
         read = partial(_read, converter, non_finite)
         for path, parsed in _parse_all(read, groups, workers):
             if not isinstance(parsed, BadFileError):

@@ -173,7 +173,9 @@ def test_what_is_no_number_can_be_what_was_not_measured(tmp_path):
     joints = np.ones((1, 4, 15, 3), np.float32)
     joints[0, 1, 2, 0] = np.nan
     np.save(path, joints)
-    with pytest.raises(ValueError, match=r'1 joints are NaN .*--non-finite zero takes'):
+    with pytest.raises(
+        ValueError, match=r'1 joints are NaN .*--non-finite zero\) takes'
+    ):
         convert(FolderConverter('sbu'), tmp_path)
     annotation, skipped = convert(FolderConverter('sbu'), tmp_path, non_finite='zero')
     assert not skipped

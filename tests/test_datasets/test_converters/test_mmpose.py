@@ -258,7 +258,7 @@ BAD = {
     "lists of numbers: KeyError 'keypoint_scores'": (
         inferencer([[dict(keypoints=[[0, 0]] * 17)]])
     ),
-    'joints are NaN or infinite .*--non-finite zero': (
+    'joints are NaN or infinite, the first .*--non-finite zero': (
         changed(keypoint_scores=[float('nan')] * 17)
     ),
     r'track_id=\[1\] must be': changed(track_id=[1]),

@@ -130,7 +130,7 @@ def test_nan_is_left_out_of_the_distance(tmp_path):
         tmp_path,
         clip('wave/a', [odd, person(100)], [person(100), person(0, score=0.75)]),
     )
-    with pytest.raises(ValueError, match='12 joints are NaN or infinite in wave/a'):
+    with pytest.raises(ValueError, match='wave/a: 12 joints are NaN or infinite'):
         convert(OpenPoseConverter(), source)
     annotation, _ = convert(OpenPoseConverter(), source, non_finite='zero')
     assert places(annotation['annotations'][0]) == [[0, 0], [100, 100]]
