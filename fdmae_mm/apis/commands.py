@@ -3,6 +3,7 @@
 import argparse
 import copy
 import json
+import logging
 import os
 import textwrap
 import time
@@ -16,6 +17,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
 from torch import Tensor, nn
@@ -84,15 +86,20 @@ def train(argv: Sequence[str] | None = None) -> None:
     cfg.merge_from_dict(options)
     if args.amp:
         enable_amp(cfg)  # after the options, which may name another dtype
+    checkpoint = None
     if args.resume:
-        checkpoint = cfg.load_from or find_latest_checkpoint(cfg.work_dir)
-        if checkpoint is not None:
-            seed = options.get('randomness.seed', args.seed)
-            weights = _check_resume(checkpoint, seed)
+        if cfg.load_from is None:
+            cfg.load_from, checkpoint = _last_readable(cfg.work_dir)
+        else:
+            checkpoint = read_weights(cfg.load_from)
+        cfg.resume = checkpoint is not None
+    if checkpoint is not None:
+        seed = options.get('randomness.seed', args.seed)
+        weights = _check_resume(checkpoint, cfg.load_from, seed)
     runner = Runner.from_cfg(cfg)
     _check_run(runner)
-    if args.resume and checkpoint is not None:
-        _check_weights(unwrap(runner), weights, checkpoint)
+    if checkpoint is not None:
+        _check_weights(unwrap(runner), weights, cfg.load_from)
     runner.train()
 
 
@@ -115,7 +122,41 @@ def _check_run(runner: Runner) -> None:
         )
 
 
-def _check_resume(path: str, seed: int | None) -> dict[str, Tensor]:
+def _last_readable(work_dir: str) -> tuple[str | None, dict | None]:
+    """Path and content of the last checkpoint of a run; None if there is none.
+
+    A run that was killed, or whose disk was full, can leave a damaged checkpoint, or
+    an empty file in place of the one that names the last.
+
+    Raises:
+        FileNotFoundError: The last is not where it was, and the folder has no other.
+        ValueError: There are checkpoints, and all are damaged.
+    """
+    last = find_latest_checkpoint(work_dir)
+    # It is named by the path that it had before its folder was moved or copied.
+    saved = [Path(work_dir, Path(last).name)] if last else []
+    saved += sorted(
+        (p for each in ('epoch', 'iter') for p in Path(work_dir).glob(f'{each}_*.pth')),
+        key=lambda path: path.stat().st_mtime,
+        reverse=True,
+    )
+    found = [str(path) for path in dict.fromkeys(saved) if path.is_file()]
+    if not found and last:  # elsewhere, by out_dir of the hook
+        found = [last]
+    for path in found:
+        try:
+            return path, read_weights(path)
+        except ValueError as error:
+            print_log(f'--resume: {error}', logger='current', level=logging.WARNING)
+    if found:
+        raise ValueError(
+            f'--resume: none of {len(found)} checkpoints in {work_dir} can be read. '
+            'Delete them to begin anew.'
+        )
+    return None, None
+
+
+def _check_resume(checkpoint: dict, path: str, seed: int | None) -> dict[str, Tensor]:
     """Refuse what training cannot go on from, or not with the seed that is asked for.
 
     MMEngine would take the seed of the checkpoint, and two runs would be one.
@@ -123,7 +164,6 @@ def _check_resume(path: str, seed: int | None) -> dict[str, Tensor]:
     Returns:
         The weights.
     """
-    checkpoint = read_weights(path)
     if lacks := {'meta', 'message_hub', 'optimizer'} - checkpoint.keys():
         raise ValueError(
             f'--resume: {path} lacks {", ".join(sorted(lacks))}, so training cannot go '

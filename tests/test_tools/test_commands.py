@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -105,6 +107,42 @@ def test_a_killed_run_is_resumed_bit_for_bit(tiny_config, workers):
         a['state_dict']['heads.frequency.criteria.8.power'],
         checkpoint(whole, 2)['state_dict']['heads.frequency.criteria.8.power'],
     )
+
+
+def test_a_run_goes_on_from_the_last_checkpoint_that_can_be_read(
+    tiny_config, tmp_path, capfd
+):
+    """A kill or a full disk left others, and a folder may have been copied since."""
+    config = tiny_config(PRETRAIN)
+    first = Path(config).with_suffix('')
+    train([config, '--cfg-options', EPOCHS(2)])
+    shutil.copytree(first, tmp_path / 'copy')
+    whole = checkpoint(config, 2)['state_dict']
+    shutil.rmtree(first)
+
+    def resumed_from(*options):
+        capfd.readouterr()
+        train([config, '--resume', *options])
+        return re.findall(r'resumed epoch: (\d+)', ''.join(capfd.readouterr()))
+
+    line = ['--work-dir', str(tmp_path / 'copy'), '--cfg-options', EPOCHS(2)]
+    assert resumed_from(*line) == ['2']
+    last = tmp_path / 'copy' / 'epoch_2.pth'
+    last.write_bytes(last.read_bytes()[:1000])
+    assert resumed_from(*line) == ['1']
+    assert_equal(torch.load(last)['state_dict'], whole, 'state_dict')
+    (tmp_path / 'copy' / 'last_checkpoint').write_text('')
+    assert resumed_from(*line) == ['2']
+    for path in (tmp_path / 'copy').glob('*.pth'):
+        path.write_bytes(b'')
+    with pytest.raises(ValueError, match=r'none of 2 checkpoints in .*copy can be'):
+        train([config, '--resume', *line])
+    # One that names no checkpoint here must not begin anew without a word.
+    for path in (tmp_path / 'copy').glob('*.pth'):
+        path.unlink()
+    (tmp_path / 'copy' / 'last_checkpoint').write_text(str(first / 'epoch_2.pth'))
+    with pytest.raises(FileNotFoundError, match=r'tiny/epoch_2\.pth'):
+        train([config, '--resume', *line])
 
 
 def test_a_run_is_not_resumed_under_another_seed(tiny_config, tmp_path):
