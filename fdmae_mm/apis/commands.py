@@ -86,19 +86,14 @@ def train(argv: Sequence[str] | None = None) -> None:
     cfg.merge_from_dict(options)
     if args.amp:
         enable_amp(cfg)  # after the options, which may name another dtype
-    checkpoint = None
+    weights = None
     if args.resume:
-        if cfg.load_from is None:
-            cfg.load_from, checkpoint = _last_readable(cfg.work_dir)
-        else:
-            checkpoint = read_weights(cfg.load_from)
-        cfg.resume = checkpoint is not None
-    if checkpoint is not None:
         seed = options.get('randomness.seed', args.seed)
-        weights = _check_resume(checkpoint, cfg.load_from, seed)
+        cfg.load_from, weights = _resume(cfg.load_from, cfg.work_dir, seed)
+        cfg.resume = weights is not None
     runner = Runner.from_cfg(cfg)
     _check_run(runner)
-    if checkpoint is not None:
+    if weights is not None:
         _check_weights(unwrap(runner), weights, cfg.load_from)
     runner.train()
 
@@ -156,14 +151,20 @@ def _last_readable(work_dir: str) -> tuple[str | None, dict | None]:
     return None, None
 
 
-def _check_resume(checkpoint: dict, path: str, seed: int | None) -> dict[str, Tensor]:
-    """Refuse what training cannot go on from, or not with the seed that is asked for.
+def _resume(
+    path: str | None, work_dir: str, seed: int | None
+) -> tuple[str | None, dict[str, Tensor] | None]:
+    """Path and weights of the checkpoint to go on from; None where a run begins anew.
 
+    It refuses what training cannot go on from, or not with the seed that is asked for:
     MMEngine would take the seed of the checkpoint, and two runs would be one.
-
-    Returns:
-        The weights.
     """
+    if path is None:
+        path, checkpoint = _last_readable(work_dir)
+    else:
+        checkpoint = read_weights(path)
+    if checkpoint is None:
+        return None, None
     if lacks := {'meta', 'message_hub', 'optimizer'} - checkpoint.keys():
         raise ValueError(
             f'--resume: {path} lacks {", ".join(sorted(lacks))}, so training cannot go '
@@ -176,7 +177,7 @@ def _check_resume(checkpoint: dict, path: str, seed: int | None) -> dict[str, Te
             f'--resume: {path} was trained with seed {trained} and goes on with it. '
             f'For seed {seed} take another --work-dir.'
         )
-    return checkpoint['state_dict']
+    return path, checkpoint['state_dict']
 
 
 def _check_weights(model: nn.Module, weights: dict[str, Tensor], path: str) -> None:

@@ -309,7 +309,8 @@ class InputReader:
                 'person'
             )
         given = {'keypoint': keypoint}
-        if annotation.get('keypoint_score') is not None:
+        annotation = {key: v for key, v in annotation.items() if v is not None}
+        if 'keypoint_score' in annotation:
             given['keypoint_score'] = score = np.asarray(annotation['keypoint_score'])
             if score.shape != shape[:-1]:
                 raise ValueError(

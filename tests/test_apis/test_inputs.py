@@ -249,6 +249,8 @@ def test_scores_go_with_the_joints():
     keypoint, score = array(7, 17, 2), array(7, 17)
     clip = one(dict(keypoint=keypoint, keypoint_score=score, layout='coco'))
     assert np.array_equal(clip.annotation['keypoint_score'], score[None])
+    clip = one(dict(keypoint=keypoint, keypoint_score=None, layout='coco'))
+    assert 'keypoint_score' not in clip.annotation
     with pytest.raises(
         ValueError, match=r'has the shape \(7, 16\), expected \(7, 17\)'
     ):
