@@ -3,6 +3,7 @@
 
 python tools/benchmark_table.py            # README, docs, configs/metafile.yml
 python tools/benchmark_table.py --check    # exit status 1 where they would change
+python tools/benchmark_table.py --records mine/ --out mine.md   # of your own
 
 The README has what was run here, docs/benchmarks.md has all, and the ablations. A data
 set of your own has a table once configs/results has a record of it. Records that enter
@@ -14,6 +15,7 @@ others have published stands in configs/published.yml with its source.
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import sys
 from collections import Counter, defaultdict
@@ -84,14 +86,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('--check', action='store_true', help='change nothing')
+    parser.add_argument(
+        '--records', type=Path, help='folder of records; default: configs/results'
+    )
+    parser.add_argument('--out', type=Path, help='write the tables to this file alone')
     args = parser.parse_args(argv)
-    records = [read_record(p) for p in sorted((CONFIGS / 'results').glob('*.json'))]
+    if (args.records is None) != (args.out is None) or (args.out and args.check):
+        parser.error('--records goes with --out, and neither with --check')
+    folder = args.records or CONFIGS / 'results'
+    records = [read_record(path) for path in sorted(folder.glob('*.json'))]
+    if not records:
+        parser.error(f'{folder} holds no record (*.json)')
     published = yaml.safe_load((CONFIGS / 'published.yml').read_text())
     configs = pretraining_configs()
     compared = comparable(records)
     values, unused = runs(compared)
     if missing := len(records) - len(compared):
         unused['folds that another row of their table lacks'] += missing
+    if args.out:
+        # A row is named by its config, which need not be in this tree.
+        configs |= {row: key for key, row, _ in values if not reference(row)}
+        found = tables(values, published, configs, empty_rows=False)
+        wanted = {
+            args.out: '\n'.join(found[key] for key in found.keys() & measured(values))
+        }
+        return write(wanted, unused, check=False)
     shown = configs.keys() | {p.stem for p in (CONFIGS / 'ablations').glob('*.py')}
     for row in {row for _, row, _ in values if not reference(row)} - shown:
         unused[f'config {row!r}, which configs does not have'] += 1
@@ -105,23 +124,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         page: insert(page.read_text(), [*every.values(), *ablations(values)]),
         CONFIGS / 'metafile.yml': metafile(values, configs),
     }
+    return write(wanted, unused, args.check)
+
+
+def write(wanted: dict[Path, str], unused: Counter[str], check: bool) -> int:
+    """Writes files, or says which differ; returns the exit status."""
     for reason, number in unused.items():
         print(f'in no table: {number} records of {reason}', file=sys.stderr)
     status = 0
     for path, text in wanted.items():
         if path.exists() and path.read_text() == text:
             continue
-        if args.check:
+        name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+        if check:
             print(
-                f'{path.relative_to(ROOT)} and the records disagree: run python '
-                'tools/benchmark_table.py',
+                f'{name} and the records disagree: run python tools/benchmark_table.py',
                 file=sys.stderr,
             )
             status = 1
         else:
             with written_whole(path) as part:
                 part.write_text(text)
-            print(f'written: {path.relative_to(ROOT)}')
+            print(f'written: {name}')
     return status
 
 
@@ -129,8 +153,6 @@ def pretraining_configs() -> dict[str, Key]:
     """Data set and split of every METHOD_DATASET config, by its name."""
     found = {}
     for path in sorted(CONFIGS.glob('*.py')):
-        if path.stem.partition('_')[0] not in METHODS:
-            continue
         dataset = unrepeated(Config.fromfile(path).train_dataloader.dataset)
         found[path.stem] = (Path(dataset.ann_file).stem, family(dataset.get('split')))
     return found
@@ -187,7 +209,7 @@ def measured(values: Values) -> set[Key]:
 def titles(values: Values) -> dict[Key, str]:
     """Titles of the known data sets, and of others that have a record."""
     others = sorted(measured(values) - TITLES.keys())
-    return {**TITLES, **{key: ', '.join(key) for key in others}}
+    return {**TITLES, **{key: ', '.join(filter(None, key)) for key in others}}
 
 
 def tables(
@@ -285,10 +307,14 @@ def runs(records: list[dict]) -> tuple[Values, Counter[str]]:
     Returns:
         tuple: The values, and how many records there are of protocols without a column.
     """
-    values, unused = defaultdict(list), Counter()
+    values, unused, seen = defaultdict(list), Counter(), set()
     for record in records:
         if record['protocol'] == 'pretrain':
             continue  # says how long it took; nothing is measured
+        if (run := identity(record)) in seen:
+            unused['runs that another record has'] += 1
+            continue
+        seen.add(run)
         used = False
         key = (record['dataset'], family(record['split']))
         row, metrics = row_of(record), record['metrics']
@@ -299,6 +325,18 @@ def runs(records: list[dict]) -> tuple[Values, Counter[str]]:
                     used = True
         unused[f'protocol {record["protocol"]!r}'] += not used
     return values, +unused
+
+
+def identity(record: dict) -> tuple:
+    """What two records of one run have in common."""
+    start = record['start'] or {}
+    draw = re.search(r'draw_seed=(\d+)', record.get('command') or '')
+    return (
+        row_of(record),
+        *(record[key] for key in ('protocol', 'dataset', 'split', 'seed', 'date')),
+        *(start.get(key) for key in ('seed', 'epochs')),
+        draw and draw[1],
+    )
 
 
 def row_of(record: dict) -> str:
@@ -340,7 +378,7 @@ def table(
         if method in REFERENCES:
             label = f'{REFERENCES[method]}, `{rest}`'
         elif row in ours:
-            label = f'{METHODS.get(method)}, `{row}`'
+            label = f'{METHODS.get(method, method)}, `{row}`'
         labelled[label] = cells[row]
     text = markdown(title, 'method', heads, labelled)
     if published:
@@ -362,7 +400,10 @@ def summary(values: list[float] | None) -> str:
 def metafile(values: Values, configs: dict[str, Key]) -> str:
     """What MIM reads: every pre-training config, with its results."""
     models, named = [], titles(values)
+    collections = dict.fromkeys(METHODS.values())
     for name, key in configs.items():
+        method = name.partition('_')[0]
+        collections[METHODS.get(method, method)] = None
         if key not in named:  # a data set of the user's own, not run yet
             continue
         results = [
@@ -382,12 +423,12 @@ def metafile(values: Values, configs: dict[str, Key]) -> str:
             dict(
                 Name=name,
                 Config=f'configs/{name}.py',
-                **{'In Collection': METHODS[name.partition('_')[0]]},
+                **{'In Collection': METHODS.get(method, method)},
                 Metadata={'Training Data': named[key]},
                 Results=results,
             )
         )
-    content = dict(Collections=[dict(Name=m) for m in METHODS.values()], Models=models)
+    content = dict(Collections=[dict(Name=m) for m in collections], Models=models)
     head = '# Written by tools/benchmark_table.py from configs/results.\n'
     return head + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 

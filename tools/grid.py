@@ -7,7 +7,8 @@ python tools/grid.py --methods mae mamp fdmae --datasets nw-ucla_small \
 Pre-trains configs/METHOD_DATASET.py, or configs/ablations/METHOD_DATASET_ABLATION.py,
 with each seed, then evaluates the last checkpoint by each protocol: `probe` is
 tools/probe.py (linear, 1-NN), `probe-joints` the same with --keep-joints, any other
-name is that of a config configs/benchmarks/*/PROTOCOL_DATASET.py, which is trained.
+name is that of a config configs/benchmarks/*/PROTOCOL_DATASET.py, which is trained, or
+PROTOCOL_DATASET_METHOD.py for a method with an encoder of its own.
 PROTOCOL-to-TARGET, for example probe-to-utd-mhad or finetune-to-utd-mhad, measures it
 on another data set, by a config of configs/benchmarks/transfer.
 Two methods need no pre-training, and stand beside all others: `untrained`, the same
@@ -253,8 +254,9 @@ def benchmark(protocol: str, chain: Chain) -> Path:
         source, _, size = chain.dataset.partition('_')
         name = f'{protocol}_{source}-to-{target}{size and "_"}{size}.py'
         return CONFIGS / 'benchmarks' / 'transfer' / name
-    folder = protocol.rstrip('0123456789')
-    return CONFIGS / 'benchmarks' / folder / f'{protocol}_{chain.dataset}.py'
+    folder = CONFIGS / 'benchmarks' / protocol.rstrip('0123456789')
+    own = folder / f'{protocol}_{chain.dataset}_{chain.method}.py'
+    return own if own.exists() else folder / f'{protocol}_{chain.dataset}.py'
 
 
 def run_chain(
@@ -354,8 +356,9 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
         checkpoint = str(last_checkpoint(folder / 'pretrain'))
         encoder = Config.fromfile(chain.config).model.backbone
         # A probe must see what its encoder was trained to see.
+        seen = f'model.backbone.encode_absent={encoder.get("encode_absent", False)}'
         absent = [
-            f'model.backbone.encode_absent={encoder.get("encode_absent", False)}',
+            *([seen] if encoder.type == 'SkeletonTransformer' else []),
             *(o for o in args.cfg_options if o.startswith('model.backbone.')),
         ]
         start = f'model.backbone.init_cfg.checkpoint={checkpoint}'

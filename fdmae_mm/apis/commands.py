@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from ..datasets.skeleton_dataset import SkeletonDataset, unrepeated
 from ..engine.hooks.ema_teacher_hook import EMATeacherHook, unwrap
+from ..engine.hooks.loaded_weights_hook import refuse_other_encoder
 from ..evaluation import (
     check_few_shot,
     extract_features,
@@ -107,6 +108,15 @@ def _check_run(runner: Runner) -> None:
             'stay as it starts. A list of a config replaces that of its base: write '
             'custom_hooks = [*_base_.custom_hooks, ...].'
         )
+    trained = [n for n, p in unwrap(runner).named_parameters() if p.requires_grad]
+    moving = [name for name in trained if name.startswith('backbone.')]
+    if runner.cfg.get('protocol') == 'linear' and moving:
+        raise ValueError(
+            f"protocol='linear' is of a frozen encoder, and {len(moving)} weights of "
+            f'the backbone would be trained, the first is {moving[0]}. Freeze them: '
+            'frozen_stages of SkeletonTransformer, requires_grad_(False) in a backbone '
+            'of your own.'
+        )
     loader = runner.train_dataloader
     if not len(loader):
         raise ValueError(
@@ -115,6 +125,19 @@ def _check_run(runner: Runner) -> None:
             'drop_last leaves the rest out. Lower train_dataloader.batch_size, or '
             'repeat the clips: times of RepeatDataset.'
         )
+    steps = len(loader) * runner.cfg.train_cfg.get('max_epochs', 0)
+    for scheduler in runner.cfg.get('param_scheduler') or ():
+        warmup = scheduler.get('end', 0)
+        if scheduler.get('by_epoch', True) or scheduler.type != 'LinearLR':
+            continue
+        if steps and 2 * warmup > steps:
+            print_log(
+                f'The learning rate warms up for {warmup} of {steps} steps. Train '
+                'longer: times of RepeatDataset or max_epochs, or shorten the warm-up, '
+                'end of LinearLR in param_scheduler.',
+                logger='current',
+                level=logging.WARNING,
+            )
 
 
 def _last_readable(work_dir: str) -> tuple[str | None, dict | None]:
@@ -323,6 +346,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     else:
         model = MODELS.build(cfg.model)
         model.init_weights()
+        refuse_other_encoder(model.backbone)
         model.to(get_device())
         extract = partial(extract_features, model, keep_joints=args.keep_joints)
         figures = probe_features

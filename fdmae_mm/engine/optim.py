@@ -44,7 +44,7 @@ class SkeletonLayerDecayConstructor(DefaultOptimWrapperConstructor):
 
     Raises:
         ValueError: ``paramwise_cfg`` has other keys, or lacks this one; or the
-            optimizer has no ``lr``.
+            optimizer has no ``lr``, or the backbone no ``blocks``.
     """
 
     def __init__(
@@ -69,6 +69,12 @@ class SkeletonLayerDecayConstructor(DefaultOptimWrapperConstructor):
     ) -> None:
         """Add one group for each layer and kind of decay."""
         rate = self.paramwise_cfg['layer_decay_rate']
+        if not hasattr(module.backbone, 'blocks'):
+            raise ValueError(
+                f'{type(module.backbone).__name__} has no blocks, whose layers '
+                'SkeletonLayerDecayConstructor counts: set optim_wrapper.constructor='
+                'DefaultOptimWrapperConstructor and optim_wrapper.paramwise_cfg=None.'
+            )
         top = len(module.backbone.blocks) + 1
         groups: dict[tuple[int, bool], dict] = {}
         for name, parameter in module.named_parameters():

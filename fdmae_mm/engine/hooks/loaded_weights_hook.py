@@ -2,7 +2,8 @@ import os
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.model import BaseModule
+from mmengine.runner import CheckpointLoader, Runner
 
 from .ema_teacher_hook import unwrap
 
@@ -30,12 +31,47 @@ def refuse_missing(missing: list[str], source: str | os.PathLike) -> None:
         )
 
 
+def refuse_other_encoder(backbone: BaseModule) -> None:
+    """Refuse a backbone whose pre-trained weights are those of another.
+
+    MMEngine loads what fits and warns of the rest: random weights would be measured
+    under the name of the checkpoint.
+
+    Args:
+        backbone (BaseModule): With its ``init_cfg``, whose weights it has been given.
+
+    Raises:
+        ValueError: The checkpoint lacks weights of the backbone, or has them in another
+            shape.
+    """
+    init_cfg = getattr(backbone, 'init_cfg', None) or []
+    for init in init_cfg if isinstance(init_cfg, list) else [init_cfg]:
+        if init.get('type') != 'Pretrained':
+            continue
+        loaded = CheckpointLoader.load_checkpoint(init['checkpoint'], 'cpu')
+        loaded = loaded.get('state_dict', loaded)
+        prefix = f'{init["prefix"].rstrip(".")}.' if init.get('prefix') else ''
+        missing = [
+            prefix + name
+            for name, value in backbone.state_dict().items()
+            if getattr(loaded.get(prefix + name), 'shape', None) != value.shape
+        ]
+        if missing:
+            raise ValueError(
+                f'{init["checkpoint"]} has no weights for {missing[0]} of '
+                f'{type(backbone).__name__} ({len(missing)} in all), or has them in '
+                'another shape: they would stay random. Give the config the backbone '
+                'that was pre-trained.'
+            )
+
+
 @HOOKS.register_module()
 class LoadedWeightsHook(Hook):
-    """Refuses to test weights that neither the checkpoint nor training has set.
+    """Refuses weights that are random although a checkpoint should have set them.
 
     MMEngine loads what fits and warns of the rest, so that a pre-training checkpoint
-    would be tested with a head of random numbers.
+    would be tested with a head of random numbers, or an encoder be fine-tuned that is
+    not the one that was pre-trained.
     """
 
     def __init__(self) -> None:
@@ -53,8 +89,10 @@ class LoadedWeightsHook(Hook):
         self._source = runner._load_from
 
     def before_train(self, runner: Runner) -> None:
-        """What is trained need not have been loaded."""
+        """What is trained need not have been loaded, but for a pre-trained encoder."""
         self._missing = []
+        if not runner._resume:
+            refuse_other_encoder(unwrap(runner).backbone)
 
     def before_test(self, runner: Runner) -> None:
         """Raise if weights are missing."""

@@ -245,9 +245,9 @@ class SkeletonTransformer(BaseModule):
             )
         own = self.state_dict()
         missing = [prefix + name for name in own if prefix + name not in state_dict]
-        if blocks and missing:
+        if missing and any(name.startswith(prefix) for name in state_dict):
             raise ValueError(
-                f'The checkpoint has blocks of the encoder and lacks {missing}: it is '
+                f'The checkpoint has weights of an encoder and lacks {missing}: it is '
                 'incomplete, or of another model.'
             )
         for name, value in own.items():

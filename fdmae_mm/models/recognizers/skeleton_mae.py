@@ -75,6 +75,7 @@ class SkeletonMAE(BaseRecognizer):
                 f'heads={list(heads)} must be at least one, and no name may contain '
                 f"'loss': MMEngine adds up every log entry that does."
             )
+        self._checked: set[str] = set()  # masks whose counts have been looked at
         self.heads = nn.ModuleDict()
         for name, head in heads.items():
             self.heads[name] = MODELS.build(
@@ -150,6 +151,7 @@ class SkeletonMAE(BaseRecognizer):
         masks = {}
         for key in self.mask_keys:
             mask = torch.stack([self._mask_of(s, key, inputs) for s in data_samples])
+            self._check_counts(mask, key)
             masks[key] = mask.to(x.device).flatten(0, 2)[chosen]
         return Sequences(x[chosen], masks, present[chosen].float())
 
@@ -213,6 +215,24 @@ class SkeletonMAE(BaseRecognizer):
             mask, self.backbone.num_joints, window // self.backbone.t_patch_size
         )
         return weight * valid.view(-1, 1, 1)
+
+    def _check_counts(self, mask: Tensor, key: str) -> None:
+        """Refuse masks whose rows would be mixed up.
+
+        On a GPU the host would wait for the answer, so it asks for the first batch.
+        """
+        if torch.compiler.is_compiling():
+            return
+        if mask.device.type != 'cpu' and key in self._checked:
+            return
+        self._checked.add(key)
+        counts = mask.sum(-1).unique().tolist()
+        if len(counts) > 1:
+            raise ValueError(
+                f'{key!r} hides from {counts[0]} to {counts[-1]} tokens of a sequence: '
+                'it must hide the same number in each, of absent persons too, as '
+                'BaseSkeletonMasking does.'
+            )
 
     def _mask_of(self, sample: ActionDataSample, key: str, inputs: Tensor) -> Tensor:
         mask = sample.get(key)

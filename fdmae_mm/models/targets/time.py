@@ -16,6 +16,9 @@ class TimeTarget(SkeletonTarget):
         normalize (bool): Subtract each cell's mean and divide by its standard
             deviation (unbiased variance over the W * C values, plus 1e-6), as MAE
             normalises pixels and MAMP motion.
+
+    Raises:
+        ValueError: A cell of one number is to be normalised.
     """
 
     eps = 1e-6
@@ -24,6 +27,11 @@ class TimeTarget(SkeletonTarget):
         self, window: int, in_channels: int, signal: str, normalize: bool
     ) -> None:
         super().__init__(window, in_channels, signal)
+        if normalize and window * in_channels == 1:
+            raise ValueError(
+                f'normalize=True: a cell of window={window} frame and in_channels='
+                f'{in_channels} is one number, which has no variance.'
+            )
         self.normalize = normalize
         self.channels = window * in_channels
 
