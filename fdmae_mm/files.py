@@ -44,11 +44,19 @@ def files_below(folder: str | os.PathLike) -> list[Path]:
     """All files in a folder and its subfolders, those behind links too, sorted.
 
     A link to a folder that it stands in is not followed, and what is hidden below the
-    folder is left out.
+    folder is left out. A link that leads nowhere counts as a file: who opens it learns
+    that something is missing.
+
+    Raises:
+        OSError: A folder cannot be read.
     """
+
+    def stop(error: OSError) -> None:
+        raise error
+
     found = []
     ways = {os.fspath(folder): {os.path.realpath(folder)}}
-    for parent, folders, names in os.walk(folder, followlinks=True):
+    for parent, folders, names in os.walk(folder, onerror=stop, followlinks=True):
         way = ways.pop(parent)
         for name in list(folders):
             path = os.path.join(parent, name)
@@ -57,11 +65,12 @@ def files_below(folder: str | os.PathLike) -> list[Path]:
                 folders.remove(name)
             else:
                 ways[path] = way | {real}
-        found += (
-            path
-            for name in names
-            if not is_hidden(PurePath(name)) and (path := Path(parent, name)).is_file()
-        )
+        for name in names:
+            path = Path(parent, name)
+            # No pipes or devices, which may block who reads them.
+            kept = os.path.isfile(path) or not os.path.exists(path)
+            if kept and not is_hidden(PurePath(name)):
+                found.append(path)
     return sorted(found)
 
 

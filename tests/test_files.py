@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from fdmae_mm.files import files_below, written_whole
@@ -31,9 +33,28 @@ def test_files_behind_links_are_found_and_loops_are_not_followed(tmp_path):
     (root / 'walk').symlink_to(elsewhere)  # twice is no loop
     (root / 'sit' / 'up').symlink_to(root)
     (elsewhere / 'back').symlink_to(root)
-    (root / 'nowhere').symlink_to(tmp_path / 'absent')
     found = [str(path.relative_to(root)) for path in files_below(root)]
     assert found == ['sit/0.npy', 'walk/0.npy', 'wave/0.npy']
+
+
+def test_links_that_lead_nowhere_are_found_and_pipes_are_not(tmp_path):
+    (tmp_path / 'nowhere.npy').symlink_to(tmp_path / 'absent')
+    os.mkfifo(tmp_path / 'pipe.npy')
+    assert files_below(tmp_path) == [tmp_path / 'nowhere.npy']
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / 'wave').mkdir()
+    scandir = os.scandir
+
+    def closed(folder):  # root may read every folder
+        if os.path.basename(folder) == 'wave':
+            raise PermissionError(13, 'Permission denied', folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, 'scandir', closed)
+    with pytest.raises(PermissionError, match='wave'):
+        files_below(tmp_path)
 
 
 def test_hidden_files_are_left_out_but_the_folder_may_be_hidden(tmp_path):

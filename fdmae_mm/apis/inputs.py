@@ -136,7 +136,8 @@ class InputReader:
             (name, input) of each, files in the order of their names.
 
         Raises:
-            FileNotFoundError: A path leads nowhere, or to a folder without input.
+            FileNotFoundError: Nothing is at a path, or a folder without input.
+            OSError: A folder cannot be read.
             ValueError: A path is that of an output.
         """
         found = self._find(inputs)
@@ -151,8 +152,9 @@ class InputReader:
         if not isinstance(inputs, (str, os.PathLike)):
             return [inputs]
         path = Path(inputs)
-        # The converter of a format searches a folder itself.
-        if path.is_file() or (path.is_dir() and self.format):
+        # The converter of a format searches a folder itself. A link that leads nowhere
+        # is there too, and an error when it is read.
+        if os.path.lexists(path) and (self.format or not path.is_dir()):
             if path.resolve() in self._outputs:
                 raise ValueError(
                     f'{path} would be overwritten by the results: name another out_dir '

@@ -159,6 +159,14 @@ def test_folders_globs_and_lists_in_the_order_of_names(tmp_path):
     ]
 
 
+def test_a_link_that_leads_nowhere_is_an_input_that_cannot_be_read(tmp_path):
+    path = tmp_path / 'a.npy'
+    path.symlink_to('absent')
+    for inputs in tmp_path, path, str(tmp_path / '*.npy'):
+        with pytest.raises(FileNotFoundError, match=r'a\.npy'):
+            read(inputs)
+
+
 def test_other_formats_by_name(tmp_path):
     for name, frames in (('a01_s01_e00_v01', 3), ('a08_s02_e01_v02', 5)):
         record = dict(file_name=name, skeletons=array(frames, 20, 3).tolist(), label=1)

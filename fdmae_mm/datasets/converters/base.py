@@ -310,6 +310,7 @@ def convert(
 
     Raises:
         FileNotFoundError: ``source`` does not exist.
+        OSError: A folder in it cannot be read.
         ValueError: It holds no usable file of the format, ``workers`` is below 1, or
             ``non_finite`` is neither.
         BadFileError: A file is bad and ``strict`` is set, or a side file is bad.

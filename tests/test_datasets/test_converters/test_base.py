@@ -152,6 +152,14 @@ def test_a_file_that_cannot_be_read_is_left_out(tmp_path, workers):
     assert 'Input/output error' in skipped[1][1]
 
 
+def test_a_link_that_leads_nowhere_is_left_out(tmp_path):
+    folder = folder_of(tmp_path)
+    (folder / 'c.len').symlink_to('absent')
+    _, skipped = convert(LengthConverter(), folder)
+    assert [name for name, _ in skipped] == ['bad.len', 'c.len']
+    assert 'No such file' in skipped[1][1]
+
+
 @pytest.mark.parametrize('workers', [1, 2])
 def test_an_encrypted_zip_says_so(tmp_path, workers):
     path = zip_of(tmp_path)
