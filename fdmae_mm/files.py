@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
@@ -11,17 +12,24 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     """Give a file to write, which takes the place of ``path`` when the block has ended.
 
     An error or an interruption leaves no half-written file, and what was at ``path``.
-    Missing folders are made.
+    Missing folders are made. A link stays, and what it leads to is replaced.
 
     Args:
-        path (str | os.PathLike): Where the file shall be.
+        path (str | os.PathLike): Where the file shall be. What is there and no regular
+            file, such as ``/dev/stdout``, is written to as it is.
 
     Yields:
         Path: A file beside it, to write to.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    # No process ID, which two containers may share; and short, as names are limited.
+    part = path.with_name(f'.{secrets.token_hex(8)}.part')
+    part.touch(exist_ok=False)  # with the permissions of any new file
     try:
         yield part
         os.replace(part, path)

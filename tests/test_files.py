@@ -24,6 +24,47 @@ def test_error_leaves_what_was_there(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_that_write_at_once_share_no_file(tmp_path):
+    path = tmp_path / 'a.txt'
+    # As two containers, whose processes have one ID.
+    with written_whole(path) as first, written_whole(path) as second:
+        first.write_text('first')
+        second.write_text('2')
+    assert path.read_text() == 'first'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_file_has_the_permissions_of_any_and_a_name_of_any_length(tmp_path):
+    path, plain = tmp_path / ('a' * 255), tmp_path / 'plain'
+    plain.touch()
+    with written_whole(path) as part:
+        part.write_text('whole')
+    assert path.stat().st_mode == plain.stat().st_mode
+
+
+def test_links_stay(tmp_path):
+    link, target = tmp_path / 'link', tmp_path / 'disk' / 'a.txt'
+    link.symlink_to(target)
+    for text in 'new', 'again':
+        with written_whole(link) as part:
+            part.write_text(text)
+        assert link.is_symlink()
+        assert target.read_text() == text
+        assert list(target.parent.iterdir()) == [target]
+
+
+def test_what_is_no_regular_file_is_written_to(tmp_path):
+    reader, writer = os.pipe()
+    path = tmp_path / 'stdout'
+    path.symlink_to(f'/proc/self/fd/{writer}')  # as /dev/stdout is
+    with written_whole(path) as part:
+        part.write_text('whole')
+    assert os.read(reader, 9) == b'whole'
+    assert path.is_symlink()
+    os.close(reader)
+    os.close(writer)
+
+
 def test_files_behind_links_are_found_and_loops_are_not_followed(tmp_path):
     root, elsewhere = tmp_path / 'root', tmp_path / 'elsewhere'
     for folder in root / 'sit', elsewhere:
