@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import os
@@ -592,29 +593,36 @@ class _RecordingJob:
 
 
 def _write(result: dict[str, list[dict]], out_dir: Path) -> None:
-    """Writes the files of ``out_dir``; features go into a file of their own."""
+    """Writes the files of ``out_dir``; features go into a file of their own.
+
+    None takes its place before all are whole, so that they are of the same inputs.
+    """
     stale = {_FEATURES, _CSV}  # those of other inputs
     predictions = result['predictions']
     features = [p['features'] for p in predictions if 'features' in p]
-    if features:
-        stale.remove(_FEATURES)
-        with written_whole(out_dir / _FEATURES) as part:
-            with part.open('wb') as file:
-                np.save(file, np.array(features, dtype=np.float32))
     rows = [row for prediction in predictions for row in _rows(prediction)]
     columns = tuple(rows[0]) if rows else ()
     if 'segments' in predictions[0]:  # also where none is long enough
         columns = _SEGMENT_ROW
-    if columns:
-        stale.remove(_CSV)
-        with written_whole(out_dir / _CSV) as part:
-            with part.open('w', newline='', encoding='utf-8') as file:
+    plain = [{k: v for k, v in p.items() if k != 'features'} for p in predictions]
+    with contextlib.ExitStack() as stack:
+
+        def part_of(name: str) -> Path:
+            return stack.enter_context(written_whole(out_dir / name))
+
+        if features:
+            stale.remove(_FEATURES)
+            with part_of(_FEATURES).open('wb') as file:
+                np.save(file, np.array(features, dtype=np.float32))
+        if columns:
+            stale.remove(_CSV)
+            with part_of(_CSV).open('w', newline='', encoding='utf-8') as file:
                 table = csv.DictWriter(file, columns)
                 table.writeheader()
                 table.writerows(rows)
-    plain = [{k: v for k, v in p.items() if k != 'features'} for p in predictions]
-    with written_whole(out_dir / _JSON) as part:
-        mmengine.dump(dict(result, predictions=plain), part, file_format='json')
+        mmengine.dump(
+            dict(result, predictions=plain), part_of(_JSON), file_format='json'
+        )
     for name in stale:
         (out_dir / name).unlink(missing_ok=True)
 
