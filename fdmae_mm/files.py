@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and those that come with the package."""
+"""Files that are whole or not there, their names, and those of the package."""
 
 import contextlib
 import os
@@ -80,6 +80,14 @@ def files_below(folder: str | os.PathLike) -> list[Path]:
             if kept and not is_hidden(PurePath(name)):
                 found.append(path)
     return sorted(found)
+
+
+def printable(name: str | os.PathLike) -> str:
+    r"""The name of a file as text that can be printed and written.
+
+    Names are bytes. Those that are not UTF-8 become escapes: ``\xff``.
+    """
+    return os.fsencode(name).decode('utf-8', 'backslashreplace')
 
 
 def shipped(*parts: str) -> Path:

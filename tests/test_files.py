@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from fdmae_mm.files import files_below, written_whole
+from fdmae_mm.files import files_below, printable, written_whole
 
 
 def test_file_takes_its_place_when_it_is_whole(tmp_path):
@@ -109,3 +109,7 @@ def test_hidden_files_are_left_out_but_the_folder_may_be_hidden(tmp_path):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).touch()
     assert files_below(root) == [root / 'a' / '0.npy']
+
+
+def test_names_that_are_no_utf8_are_escaped():
+    assert printable(os.fsdecode('é'.encode() + b'\xff')) == r'é\xff'

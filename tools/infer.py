@@ -24,6 +24,7 @@ from mmengine.config import DictAction
 
 from fdmae_mm.apis import SkeletonInferencer
 from fdmae_mm.apis.inputs import ENDINGS, FORMATS
+from fdmae_mm.files import printable
 
 _SHOWN = 40
 
@@ -150,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print('left out: {name}: {reason}'.format(**left_out))
     print(f'inferred: {len(result["predictions"])}, left out: {len(result["skipped"])}')
     if args.out_dir:
-        print(f'written:  {args.out_dir}')
+        print(f'written:  {printable(args.out_dir)}')
     return 0
 
 

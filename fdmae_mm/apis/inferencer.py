@@ -30,7 +30,7 @@ from ..datasets.keypoints import (
 )
 from ..datasets.layouts import LAYOUTS, SkeletonLayout
 from ..datasets.transforms import MapSkeleton
-from ..files import written_whole
+from ..files import printable, written_whole
 from ..models.heads.classification import pool
 from .inputs import Clip, InputReader, PoseEstimator
 from .loading import load_model
@@ -413,7 +413,8 @@ class SkeletonInferencer:
         def skip(name: str, error: Exception) -> None:
             if reader.strict:
                 raise ValueError(f'{name}: {error}') from error
-            skipped.append(dict(name=name, reason=str(error)))
+            # An error may name the file as it is.
+            skipped.append(dict(name=name, reason=printable(str(error))))
 
         console = Console(stderr=True)
         with Progress(console=console, disable=not reader.show_progress) as bar:

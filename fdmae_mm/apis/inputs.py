@@ -24,7 +24,7 @@ from ..datasets.converters import (
 from ..datasets.converters.folder import read_layout
 from ..datasets.keypoints import check_frames, check_order
 from ..datasets.layouts import LAYOUTS, SkeletonLayout, get_layout
-from ..files import files_below
+from ..files import files_below, printable
 from .video import VIDEO_SUFFIXES
 
 #: What makes the annotation of a video: path -> dict with ``keypoint`` (M, T, V, C),
@@ -133,7 +133,7 @@ class InputReader:
         """Lists inputs one by one: folders, globs and lists are resolved.
 
         Returns:
-            (name, input) of each, files in the order of their names.
+            (printable name, input) of each, files in the order of their names.
 
         Raises:
             FileNotFoundError: Nothing is at a path, or a folder without input.
@@ -142,7 +142,7 @@ class InputReader:
         """
         found = self._find(inputs)
         return [
-            (str(item) if isinstance(item, Path) else f'input{i}', item)
+            (printable(item) if isinstance(item, Path) else f'input{i}', item)
             for i, item in enumerate(found)
         ]
 

@@ -25,6 +25,7 @@ from ..datasets.annotation import load_annotation, save_annotation
 from ..datasets.converters import BadFileError, LabelledConverter, convert
 from ..datasets.converters.folder import layout_entry
 from ..datasets.layouts import LAYOUTS
+from ..files import printable
 from .poses import Detector, FramePoses, PoseLifter, layout_of, load_pose_model
 from .tracking import choose, link
 
@@ -184,7 +185,7 @@ class VideoPoseEstimator:
         dims = 3 if self.lifter else 2
         shape = (len(persons), total_frames, self.layout.num_joints)
         annotation = dict(
-            frame_dir=video.path.stem,
+            frame_dir=printable(video.path.stem),
             keypoint=np.zeros((*shape, dims), np.float32),
             total_frames=total_frames,
             img_shape=video.img_shape,

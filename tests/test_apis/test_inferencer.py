@@ -546,6 +546,16 @@ def test_what_is_not_finite_can_be_not_measured(loaded, recording, clips, monkey
     assert found == wanted
 
 
+def test_names_that_are_no_utf8_are_escaped(loaded, clips, tmp_path):
+    np.save(tmp_path / os.fsdecode(b'a\xff.npy'), clips[0]['keypoint'])
+    (tmp_path / os.fsdecode(b'b\xff.pkl')).touch()
+    result = loaded(tmp_path, show_progress=False, out_dir=tmp_path)
+    written = json.loads((tmp_path / 'predictions.json').read_text())
+    assert written['predictions'][0]['name'] == rf'{tmp_path}/a\xff.npy'
+    assert written['skipped'] == result['skipped']
+    assert r'b\xff.pkl' in result['skipped'][0]['reason']
+
+
 @pytest.mark.parametrize('write', ['mmengine.dump', 'csv.DictWriter', 'numpy.save'])
 def test_results_that_cannot_be_written_leave_those_before(
     loaded, clips, tmp_path, monkeypatch, write

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from fdmae_mm.datasets.annotation import annotation_name, save_annotation
 from fdmae_mm.datasets.converters import CONVERTERS, convert, summarize
 from fdmae_mm.datasets.synthetic import make_synthetic
+from fdmae_mm.files import printable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -91,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     print(summarize(annotation, skipped))
-    print(f'written:   {args.out}')
+    print(f'written:   {printable(args.out)}')
     return 0
 
 

@@ -20,6 +20,7 @@ from fdmae_mm.apis.poses import mmdet_detector
 from fdmae_mm.apis.video import VideoPoseEstimator, convert_videos
 from fdmae_mm.datasets.annotation import annotation_name
 from fdmae_mm.datasets.converters import summarize
+from fdmae_mm.files import printable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -115,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     print(summarize(annotation, skipped))
-    print(f'written:   {args.out}')
+    print(f'written:   {printable(args.out)}')
     return 0
 
 

@@ -22,7 +22,7 @@ from typing import BinaryIO
 import numpy as np
 from mmengine.utils import ProgressBar
 
-from ...files import files_below, is_hidden
+from ...files import files_below, is_hidden, printable
 from ..keypoints import any_coordinate, check_non_finite, measured
 
 # What NumPy raises of a damaged array or one that needs pickle: it parses the header as
@@ -146,7 +146,8 @@ def _files(source: Path) -> Iterator[list[tuple[PurePosixPath, Callable]]]:
     """(path, open) of every file in a folder, a tar or a zip archive, or of one file.
 
     An archive is not unpacked, so that no name in it reaches the file system, and only
-    its regular files count, no links. Hidden files and folders are left out.
+    its regular files count, no links. Hidden files and folders are left out. Paths are
+    printable, because names of samples and classes are made of them.
     """
     if not source.exists():
         raise FileNotFoundError(
@@ -154,7 +155,10 @@ def _files(source: Path) -> Iterator[list[tuple[PurePosixPath, Callable]]]:
         )
     if source.is_dir():
         yield [
-            (PurePosixPath(path.relative_to(source)), partial(path.open, 'rb'))
+            (
+                PurePosixPath(printable(path.relative_to(source))),
+                partial(path.open, 'rb'),
+            )
             for path in files_below(source)
         ]
         return
@@ -170,7 +174,7 @@ def _files(source: Path) -> Iterator[list[tuple[PurePosixPath, Callable]]]:
             with tarfile.open(source) as archive:
                 yield [
                     (
-                        PurePosixPath(member.name),
+                        PurePosixPath(printable(member.name)),
                         partial(archive.extractfile, member),
                     )
                     for member in archive
@@ -319,7 +323,7 @@ def convert(
         raise ValueError(f'workers={workers} must be at least 1.')
     check_non_finite(non_finite)
     source = Path(source)
-    single = PurePosixPath(source.name)
+    single = PurePosixPath(printable(source.name))
     annotations, skipped, seen = [], [], set()
     with contextlib.ExitStack() as stack:
         if source.is_file() and converter.accepts(single):
@@ -358,7 +362,8 @@ def convert(
             if isinstance(parsed, BadFileError):
                 if strict:
                     raise BadFileError(f'{source}, {path}: {parsed}') from parsed
-                skipped.append((str(path), str(parsed)))
+                # The reason may be an error that names the file as it is.
+                skipped.append((str(path), printable(str(parsed))))
             else:
                 seen |= names
                 annotations += kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import tarfile
 import zipfile
 from pathlib import PurePosixPath
@@ -18,6 +19,7 @@ from fdmae_mm.datasets.converters import (
     FolderConverter,
     LeftOut,
     convert,
+    summarize,
 )
 
 
@@ -191,6 +193,16 @@ def test_what_is_no_number_can_be_what_was_not_measured(tmp_path):
     assert np.argwhere((clip['keypoint'] == 0).all(-1)).tolist() == [[0, 1, 2]]
     with pytest.raises(ValueError, match="non_finite='drop' must be 'error' or 'zero'"):
         convert(FolderConverter('sbu'), tmp_path, non_finite='drop')
+
+
+@pytest.mark.parametrize('source_of', [folder_of, tar_of])
+def test_names_that_are_no_utf8_are_escaped(tmp_path, monkeypatch, source_of):
+    monkeypatch.setitem(FILES, os.fsdecode(b'a\xff.len'), '1')
+    monkeypatch.setitem(FILES, os.fsdecode(b'bad\xff.len'), 'one')
+    annotation, skipped = convert(LengthConverter(), source_of(tmp_path))
+    assert annotation['split']['train'] == ['a', r'a\xff', 'b']
+    assert [name for name, _ in skipped] == ['bad.len', r'bad\xff.len']
+    summarize(annotation, skipped).encode()  # as print does
 
 
 def test_damaged_zip(tmp_path):
