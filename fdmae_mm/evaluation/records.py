@@ -159,13 +159,22 @@ def _device() -> str:
 
 def _revision() -> str | None:
     """The commit of this source tree, with + where files differ from it."""
-    git = ['git', '-C', str(Path(__file__).parent)]
-    try:
+    here = Path(__file__)
+    # In a hook of git they name the repository of the hook.
+    env = {k: v for k, v in os.environ.items() if not k.startswith('GIT_')}
+
+    def git(*args: str) -> str:
         return subprocess.run(
-            [*git, 'describe', '--always', '--dirty=+', '--match=', '--abbrev=10'],
+            ['git', '-C', str(here.parent), *args],
             capture_output=True,
             text=True,
             check=True,
+            env=env,
         ).stdout.strip()
+
+    try:
+        # Fails where the package is installed inside the repository of another project.
+        git('ls-files', '--error-unmatch', here.name)
+        return git('describe', '--always', '--dirty=+', '--match=', '--abbrev=10')
     except (OSError, subprocess.CalledProcessError):  # a wheel, or no git
         return None

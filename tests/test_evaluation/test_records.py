@@ -1,11 +1,14 @@
 """Result records say what was measured, and how to measure it again."""
 
 import json
+import os
+import subprocess
 
 import pytest
 import torch
 from mmengine.config import Config
 
+from fdmae_mm.evaluation import records
 from fdmae_mm.evaluation.records import FIELDS, make_record, read_record, write_record
 
 
@@ -65,6 +68,32 @@ def test_record_of_a_test_names_the_clips_that_were_tested(cfg):
     cfg.test_dataloader = dict(dataset=dict(ann_file='b.pkl', split='fold2_val'))
     record = make_record(cfg, {}, 1, loader='test_dataloader')
     assert (record['dataset'], record['split']) == ('b', 'fold2_val')
+
+
+def test_revision_is_that_of_the_repository_of_the_package(tmp_path, monkeypatch):
+    def git(*args):
+        identity = ('-c', 'user.name=a', '-c', 'user.email=a')
+        # In a hook of git the environment names the repository of the hook.
+        env = dict(PATH=os.environ['PATH'])
+        subprocess.run(['git', *identity, *args], cwd=tmp_path, env=env, check=True)
+
+    def revision():
+        return records.measured_on()['revision']
+
+    # As an environment inside the repository of a project has it.
+    (tmp_path / 'records.py').touch()
+    monkeypatch.setattr(records, '__file__', str(tmp_path / 'records.py'))
+    git('init', '-q')
+    git('commit', '-q', '--allow-empty', '-m', 'theirs')
+    assert revision() is None
+    git('add', 'records.py')
+    git('commit', '-q', '-m', 'ours')
+    found = revision()
+    assert len(found) == 10
+    (tmp_path / 'records.py').write_text('# changed')
+    assert revision() == f'{found}+'
+    monkeypatch.setenv('GIT_DIR', str(tmp_path / 'nowhere'))
+    assert revision() == f'{found}+'
 
 
 def test_round_trip(cfg, tmp_path):
