@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 import tarfile
+import threading
+import time
 import tokenize
 import zipfile
 import zlib
@@ -14,6 +17,7 @@ from argparse import ArgumentParser
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -240,6 +244,14 @@ _read_here: Callable
 def _start_worker(read: Callable) -> None:
     global _read_here
     _read_here = read
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent has: one that is killed tells no worker."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def _read_in_worker(
@@ -269,6 +281,18 @@ def _parse_all(
         for group in groups:
             yield group.path, read(group)
         return
+    try:
+        yield from _parse_in_workers(read, groups, workers)
+    except BrokenProcessPool as error:
+        raise ValueError(
+            'A worker was killed, perhaps for want of memory: use fewer workers '
+            '(--workers).'
+        ) from error
+
+
+def _parse_in_workers(
+    read: Callable, groups: list[_Group], workers: int
+) -> Iterator[tuple[PurePosixPath, list[dict | LeftOut] | BadFileError]]:
     # Not pool.map, which would read every file into memory at once.
     pending = deque()
     with ProcessPoolExecutor(
@@ -315,8 +339,8 @@ def convert(
     Raises:
         FileNotFoundError: ``source`` does not exist.
         OSError: A folder in it cannot be read.
-        ValueError: It holds no usable file of the format, ``workers`` is below 1, or
-            ``non_finite`` is neither.
+        ValueError: It holds no usable file of the format, ``workers`` is below 1, one
+            of them was killed, or ``non_finite`` is neither.
         BadFileError: A file is bad and ``strict`` is set, or a side file is bad.
     """
     if workers < 1:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import multiprocessing
 import os
+import signal
 import tarfile
 import zipfile
 from pathlib import PurePosixPath
@@ -118,6 +120,45 @@ def test_every_source_and_number_of_workers_gives_the_same(
     ((name, reason),) = skipped
     assert name == 'bad.len'
     assert reason.startswith('no number')
+
+
+class KilledConverter(LengthConverter):
+    """The system kills who reads a file."""
+
+    def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_is_an_error_with_a_way_out(tmp_path):
+    with pytest.raises(ValueError, match=r'killed, .* use fewer workers \(--workers'):
+        convert(KilledConverter(), folder_of(tmp_path), workers=2)
+
+
+class EndlessConverter(LengthConverter):
+    """Tells that it reads, and does not come to an end."""
+
+    def __init__(self, pipe):
+        self.pipe = pipe
+
+    def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict]:
+        self.pipe.send('reading')
+        signal.pause()
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    context = multiprocessing.get_context('fork')
+    reader, writer = context.Pipe(duplex=False)
+    parent = context.Process(
+        target=convert,
+        args=(EndlessConverter(writer), folder_of(tmp_path)),
+        kwargs=dict(workers=2),
+    )
+    parent.start()
+    writer.close()
+    with pytest.raises(EOFError):  # raised when nobody is left who could send
+        while reader.recv() and reader.poll(60):
+            parent.terminate()
+    parent.join()
 
 
 def test_single_file(tmp_path):
