@@ -45,7 +45,8 @@ def read_layout(layout: str) -> SkeletonLayout:
             )
         return LAYOUTS[layout]
     try:
-        content = json.loads(Path(layout).read_text(encoding='utf-8'))
+        # Editors of Windows begin a file with a mark.
+        content = json.loads(Path(layout).read_text(encoding='utf-8-sig'))
         if not isinstance(content, dict):
             raise ValueError(f'expected a dict, found a {type(content).__name__}')
         return get_layout({'name': Path(layout).stem, **content})

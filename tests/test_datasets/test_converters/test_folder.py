@@ -10,6 +10,7 @@ from mmaction.datasets import PoseDataset
 from fdmae_mm.datasets import SkeletonDataset
 from fdmae_mm.datasets.annotation import load_annotation, save_annotation
 from fdmae_mm.datasets.converters import BadFileError, FolderConverter, convert
+from fdmae_mm.datasets.converters.folder import read_layout
 from fdmae_mm.datasets.layouts import get_layout
 
 # Three joints on a stick, as somebody with few sensors has them.
@@ -138,6 +139,12 @@ def test_known_layout_is_named(tmp_path):
     source = write(tmp_path, {'sit/a.npy': np.ones((2, 15, 3))})
     annotation, _ = convert(FolderConverter('sbu'), source)
     assert annotation['metainfo']['layout'] == 'sbu'
+
+
+def test_layout_file_with_the_mark_of_a_windows_editor(tmp_path):
+    path = tmp_path / 'stick.json'
+    path.write_text(json.dumps(LAYOUT), encoding='utf-8-sig')
+    assert read_layout(str(path)).joints == tuple(LAYOUT['joints'])
 
 
 @pytest.mark.parametrize(
