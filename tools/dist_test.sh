@@ -8,7 +8,7 @@ if (($# < 3)); then
 fi
 tools=$(CDPATH= cd -- "$(dirname "$0")" && pwd)
 # This is torchrun, of the python in use.
-PYTHONPATH="$tools/..:${PYTHONPATH:-}" exec python -m torch.distributed.run \
+PYTHONPATH="$tools/..${PYTHONPATH:+:$PYTHONPATH}" exec python -m torch.distributed.run \
     --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
     --nproc_per_node="$3" "$tools/test.py" "$1" "$2" --launcher pytorch "${@:4}"

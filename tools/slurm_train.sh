@@ -11,7 +11,7 @@ GPUS_PER_NODE=${GPUS_PER_NODE:-8}
 export MASTER_PORT=${PORT:-$((12000 + RANDOM % 20000))}
 # SRUN_ARGS is split into words on purpose.
 # shellcheck disable=SC2086
-PYTHONPATH="$tools/..:${PYTHONPATH:-}" exec srun -p "$1" --job-name="$2" \
+PYTHONPATH="$tools/..${PYTHONPATH:+:$PYTHONPATH}" exec srun -p "$1" --job-name="$2" \
     --gres=gpu:"$GPUS_PER_NODE" --ntasks="$GPUS" --ntasks-per-node="$GPUS_PER_NODE" \
     --cpus-per-task="${CPUS_PER_TASK:-9}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \
     python -u "$tools/train.py" "$3" --launcher slurm "${@:4}"

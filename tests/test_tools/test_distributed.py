@@ -114,9 +114,24 @@ def test_statistics_of_batch_norm_are_those_of_all_processes(tiny_config, tmp_pa
     assert torch.equal(a['state'][name], b['state'][name])
 
 
-@pytest.mark.parametrize(
-    'script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh']
-)
+SCRIPTS = ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh']
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
+@pytest.mark.parametrize('path', ['', '/mine'])
+def test_modules_are_searched_in_no_folder_that_was_not_named(
+    script, path, tmp_path, monkeypatch
+):
+    for name in 'python', 'srun':
+        (tmp_path / name).write_text('#!/bin/sh\necho "$PYTHONPATH"\n')
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setattr(sys, 'executable', str(tmp_path / 'python'))
+    done = run(script, 'a', 'b', 'c', 'd', path=path)
+    # An empty entry would be the current folder.
+    assert done.stdout.strip().split(':') == [f'{TOOLS}/..', *filter(None, [path])]
+
+
+@pytest.mark.parametrize('script', SCRIPTS)
 def test_usage_is_printed(script):
     done = run(script, 'only-one-argument')
     assert done.returncode == 2
