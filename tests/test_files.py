@@ -55,6 +55,7 @@ def test_links_stay(tmp_path):
 
 def test_what_is_no_regular_file_is_written_to(tmp_path):
     reader, writer = os.pipe()
+    os.set_blocking(reader, False)
     path = tmp_path / 'stdout'
     path.symlink_to(f'/proc/self/fd/{writer}')  # as /dev/stdout is
     with written_whole(path) as part:
