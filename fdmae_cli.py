@@ -7,6 +7,7 @@ torch and mmaction, which takes seconds that ``fdmae --help`` has no need of.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import runpy
 import sys
@@ -52,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             FDMAE_TRACEBACK is set in the environment.
     """
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name must not end a long run
+            stream.reconfigure(errors='backslashreplace')
     parser = _parser()
     # What follows the command is the tool's, a --help too.
     command = parser.parse_args(argv[:1]).command

@@ -99,3 +99,25 @@ def shipped(*parts: str) -> Path:
     package = Path(__file__).parent
     carried = package / '.mim'
     return (carried if carried.is_dir() else package.parent).joinpath(*parts)
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Raise at once what writing a file would raise after the work; make its folder.
+
+    Raises:
+        OSError: The folder cannot be made or written to, or a folder has the name.
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise OSError(f'{path} is a folder: name a file.')
+    if target.exists() and not target.is_file():  # such as /dev/stdout
+        return
+    folder = target.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f'{path} cannot be written, {folder} is no folder: {error.strerror}.'
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise OSError(f'{path} cannot be written: {folder} is write-protected.')

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from fdmae_mm.files import files_below, printable, written_whole
+from fdmae_mm.files import check_writable, files_below, printable, written_whole
 
 
 def test_file_takes_its_place_when_it_is_whole(tmp_path):
@@ -114,3 +114,17 @@ def test_hidden_files_are_left_out_but_the_folder_may_be_hidden(tmp_path):
 
 def test_names_that_are_no_utf8_are_escaped():
     assert printable(os.fsdecode('é'.encode() + b'\xff')) == r'é\xff'
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path, monkeypatch):
+    check_writable(tmp_path / 'a' / 'b.pkl')
+    assert (tmp_path / 'a').is_dir()
+    check_writable('/dev/null')
+    with pytest.raises(OSError, match='a is a folder'):
+        check_writable(tmp_path / 'a')
+    (tmp_path / 'file').touch()
+    with pytest.raises(OSError, match=r'b\.pkl cannot be written, .*file is no folder'):
+        check_writable(tmp_path / 'file' / 'b.pkl')
+    monkeypatch.setattr('os.access', lambda *_: False)  # to root nothing is denied
+    with pytest.raises(OSError, match=r'b\.pkl cannot be .*a is write-protected'):
+        check_writable(tmp_path / 'a' / 'b.pkl')

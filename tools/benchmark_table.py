@@ -97,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     records = [read_record(path) for path in sorted(folder.glob('*.json'))]
     if not records:
         parser.error(f'{folder} holds no record (*.json)')
-    published = yaml.safe_load((CONFIGS / 'published.yml').read_text())
+    published = yaml.safe_load((CONFIGS / 'published.yml').read_text(encoding='utf-8'))
     configs = pretraining_configs()
     compared = comparable(records)
     values, unused = runs(compared)
@@ -120,8 +120,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     short = tables(values, published, configs, empty_rows=False)
     in_readme = [text for key, text in short.items() if key in run]
     wanted = {
-        readme: insert(readme.read_text(), in_readme),
-        page: insert(page.read_text(), [*every.values(), *ablations(values)]),
+        readme: insert(readme.read_text(encoding='utf-8'), in_readme),
+        page: insert(
+            page.read_text(encoding='utf-8'), [*every.values(), *ablations(values)]
+        ),
         CONFIGS / 'metafile.yml': metafile(values, configs),
     }
     return write(wanted, unused, args.check)
@@ -133,7 +135,7 @@ def write(wanted: dict[Path, str], unused: Counter[str], check: bool) -> int:
         print(f'in no table: {number} records of {reason}', file=sys.stderr)
     status = 0
     for path, text in wanted.items():
-        if path.exists() and path.read_text() == text:
+        if path.exists() and path.read_text(encoding='utf-8') == text:
             continue
         name = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
         if check:
@@ -144,7 +146,7 @@ def write(wanted: dict[Path, str], unused: Counter[str], check: bool) -> int:
             status = 1
         else:
             with written_whole(path) as part:
-                part.write_text(text)
+                part.write_text(text, encoding='utf-8')
             print(f'written: {name}')
     return status
 
@@ -153,7 +155,12 @@ def pretraining_configs() -> dict[str, Key]:
     """Data set and split of every METHOD_DATASET config, by its name."""
     found = {}
     for path in sorted(CONFIGS.glob('*.py')):
-        dataset = unrepeated(Config.fromfile(path).train_dataloader.dataset)
+        cfg = Config.fromfile(path)
+        if cfg.get('protocol', 'pretrain') not in ('pretrain', 'supervised'):
+            continue  # of a benchmark, as a user may have one here
+        if not cfg.get('train_dataloader'):
+            continue
+        dataset = unrepeated(cfg.train_dataloader.dataset)
         found[path.stem] = (Path(dataset.ann_file).stem, family(dataset.get('split')))
     return found
 
@@ -403,9 +410,9 @@ def metafile(values: Values, configs: dict[str, Key]) -> str:
     collections = dict.fromkeys(METHODS.values())
     for name, key in configs.items():
         method = name.partition('_')[0]
-        collections[METHODS.get(method, method)] = None
         if key not in named:  # a data set of the user's own, not run yet
             continue
+        collections[METHODS.get(method, method)] = None
         results = [
             dict(
                 Task=f'Skeleton-based Action Recognition, {column}',

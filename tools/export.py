@@ -18,9 +18,9 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import DictAction
-
 from fdmae_mm.apis import export_metadata, export_model, load_model
+from fdmae_mm.apis.options import ConfigOptions
+from fdmae_mm.files import check_writable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -47,7 +47,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         help='override settings, for example model.backbone.encode_absent=True',
     )
     return parser.parse_args(argv)
@@ -67,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     warnings.filterwarnings('ignore', '.*isinstance.treespec', FutureWarning)
     try:
+        check_writable(args.out)
         loaded = load_model(args.config, args.weights, 'cpu', args.cfg_options)
         difference = export_model(loaded, args.out, args.features, args.batch)
     except (ImportError, OSError, RuntimeError, ValueError) as error:

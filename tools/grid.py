@@ -22,6 +22,7 @@ writes the tables.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import itertools
 import os
@@ -45,6 +46,7 @@ from mmengine.runner import find_latest_checkpoint
 from fdmae_mm.apis.commands import REFERENCES
 from fdmae_mm.datasets.skeleton_dataset import unrepeated
 from fdmae_mm.evaluation.records import read_record, write_record
+from fdmae_mm.files import check_writable
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / 'configs'
@@ -138,6 +140,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 file=sys.stderr,
             )
             return 1
+    try:
+        check_writable(args.records / 'record.json')
+    except OSError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
     slots = queue.SimpleQueue()
     devices = visible_devices()
     # Where it can be told, those that a job queue has lent.
@@ -160,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             for done, future in enumerate(as_completed(pending), 1):
                 if (problem := future.result()) is not None:
                     problems.append(problem)
-                print(f'[{done}/{len(chains)}] {pending[future].name}', flush=True)
+                say(f'[{done}/{len(chains)}] {pending[future].name}')
         except BaseException:
             processes.stop()
             pool.shutdown(wait=False, cancel_futures=True)
@@ -314,13 +321,18 @@ def run_steps(
                 status = run([sys.executable, *command], stdout=file)
             if status or not record.exists():
                 return f'failed, see {log}'
-            print(
+            say(
                 f'{chain.name} {name}: {read_record(record)["metrics"]} '
-                f'({time.monotonic() - start:.0f} s)',
-                flush=True,
+                f'({time.monotonic() - start:.0f} s)'
             )
         write_record(read_record(record), args.records / f'{chain.name}_{name}.json')
     return None
+
+
+def say(progress: str) -> None:
+    """Prints a line. A reader that has gone, as ``head`` does, stops no run."""
+    with contextlib.suppress(BrokenPipeError):
+        print(progress, flush=True)
 
 
 def options_of(command: Sequence[str]) -> list[str]:

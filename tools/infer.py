@@ -20,11 +20,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from mmengine.config import DictAction
-
 from fdmae_mm.apis import SkeletonInferencer
 from fdmae_mm.apis.inputs import ENDINGS, FORMATS
 from fdmae_mm.files import printable
+from fdmae_mm.apis.options import ConfigOptions
 
 _SHOWN = 40
 
@@ -74,7 +73,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--device', help='such as cpu or cuda:1')
     parser.add_argument('--batch-size', type=int, default=32)
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override settings'
+        '--cfg-options', nargs='+', action=ConfigOptions, help='override settings'
     )
     recording = parser.add_argument_group('long recordings')
     recording.add_argument(

@@ -11,6 +11,7 @@ python tools/view.py --ann-file data/sbu.pkl --out data.html
 import argparse
 from collections.abc import Sequence
 
+from fdmae_mm.files import check_writable
 from fdmae_mm.visualization import view
 
 
@@ -67,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error('CONFIG needs WEIGHTS')
     if not args.config and not args.ann_file and not args.classifier:
         parser.error('give CONFIG and WEIGHTS, or --ann-file')
+    check_writable(args.out)
     view(
         args.out,
         args.config,

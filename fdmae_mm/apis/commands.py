@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from mmaction.evaluation import top_k_accuracy
 from mmaction.registry import MODELS
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
@@ -39,8 +39,10 @@ from ..evaluation import (
     read_scores,
 )
 from ..evaluation.records import make_record, write_record
+from ..files import check_writable
 from ..models.recognizers import FDMAE
 from .loading import find_config, read_weights
+from .options import ConfigOptions
 
 #: What the probe takes in place of a checkpoint.
 REFERENCES = ('untrained', 'joints')
@@ -253,6 +255,7 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
         evaluator = (
             list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator]
         )
+        check_writable(args.dump)
         dump = dict(type='DumpResults', out_file_path=args.dump)
         cfg.test_evaluator = [*evaluator, dump]
     return Runner.from_cfg(cfg).test()
@@ -321,6 +324,8 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
             check_few_shot(*args.few_shot, args.queries)
         except ValueError as error:
             parser.error(f'--few-shot: {error}')
+    if args.work_dir:
+        check_writable(Path(args.work_dir, 'record.json'))
     without_encoder = args.checkpoint == 'joints'
     if without_encoder and (args.keep_joints or args.few_shot):
         parser.error('--keep-joints and --few-shot are of an encoder, not of joints')
@@ -376,6 +381,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
             seed=seed,
         )
     result = {name: round(value, 1) for name, value in result.items()}
+    print(json.dumps(result), flush=True)  # whatever becomes of the record
     if args.work_dir:
         cfg.protocol = 'probe-joints' if args.keep_joints else 'probe'
         if without_encoder:
@@ -388,7 +394,6 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         seconds = time.monotonic() - begin
         record = make_record(cfg, result, seconds, checkpoint=checkpoint)
         write_record(record, Path(args.work_dir, 'record.json'))
-    print(json.dumps(result))
     return result
 
 
@@ -472,7 +477,7 @@ def _parser(description: str, *examples: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=ConfigOptions,
         help='override settings, for example optim_wrapper.optimizer.lr=1e-4 '
         'key="[(a,b),(c,d)]"',
     )

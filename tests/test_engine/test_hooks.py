@@ -7,6 +7,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import MessageHub
+from mmengine.model import Sequential
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
@@ -205,7 +206,7 @@ def test_untrained_weights_are_not_tested():
     model = torch.nn.ModuleDict(
         dict(backbone=torch.nn.Linear(1, 1), cls_head=torch.nn.Linear(1, 1))
     )
-    runner = SimpleNamespace(model=model, _load_from='pretrained.pth')
+    runner = SimpleNamespace(model=model, _load_from='pretrained.pth', _resume=False)
     hook = LoadedWeightsHook()
     weights = {k: v for k, v in model.state_dict().items() if k.startswith('backbone')}
     hook.after_load_checkpoint(runner, dict(state_dict=weights))
@@ -216,6 +217,32 @@ def test_untrained_weights_are_not_tested():
             check(runner)
     hook.before_train(runner)
     hook.before_val(runner)  # trained by now
+
+
+@pytest.mark.parametrize('prefix', ['backbone', 'backbone.'])
+def test_an_encoder_of_other_weights_than_its_checkpoints_is_not_trained(
+    tmp_path, prefix
+):
+    """Any backbone: MMEngine leaves random what it does not find."""
+    path = str(tmp_path / 'pretrained.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=path, prefix=prefix)
+    model = torch.nn.Module()
+    model.backbone = Sequential(torch.nn.GRU(2, 3), init_cfg=init_cfg)
+    runner = SimpleNamespace(model=model, _resume=False)
+    hook = LoadedWeightsHook()
+    weights = model.state_dict()
+    torch.save(dict(state_dict=weights), path)
+    hook.before_train(runner)
+    lacking = {k: v for k, v in weights.items() if 'bias_hh' not in k}
+    other = weights | {'backbone.0.bias_hh_l0': torch.zeros(1)}
+    for found in (lacking, other):
+        torch.save(dict(state_dict=found), path)
+        with pytest.raises(
+            ValueError, match=r'for backbone\.0\.bias_hh_l0 of Sequential \(1 in all\)'
+        ):
+            hook.before_train(runner)
+    runner._resume = True  # it has the weights of its own checkpoint
+    hook.before_train(runner)
 
 
 def test_a_head_of_another_shape_is_not_tested():

@@ -90,6 +90,15 @@ def test_layer_decay_takes_its_rate_and_nothing_else(rules):
     assert 'must be dict(layer_decay_rate=...)' in str(error.value)
 
 
+def test_layer_decay_asks_for_blocks():
+    model = torch.nn.Module()
+    model.backbone = torch.nn.GRU(2, 3)
+    config = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1.0))
+    constructor = SkeletonLayerDecayConstructor(config, dict(layer_decay_rate=0.5))
+    with pytest.raises(ValueError, match=r'GRU has no blocks.*DefaultOptimWrapper'):
+        constructor(model)
+
+
 def test_layer_decay_asks_for_a_rate():
     config = dict(optimizer=dict(type='AdamW'))
     with pytest.raises(ValueError, match=r'has no lr, of which .*optimizer\.lr\.'):

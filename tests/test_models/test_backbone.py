@@ -212,6 +212,17 @@ def test_a_part_of_the_weights_is_refused():
         model.load_state_dict(weights, strict=False)
 
 
+def test_weights_of_another_encoder_are_refused():
+    model = torch.nn.ModuleDict(dict(backbone=build()))
+    other = torch.nn.ModuleDict(dict(backbone=torch.nn.GRU(2, 3)))
+    with pytest.raises(ValueError, match=r"lacks \['backbone\."):
+        model.load_state_dict(other.state_dict(), strict=False)
+    with pytest.raises(ValueError, match=r"lacks \['"):
+        model.backbone.load_state_dict(other.backbone.state_dict(), strict=False)
+    # Weights of a head say nothing of the encoder.
+    model.load_state_dict({'cls_head.weight': torch.zeros(1)}, strict=False)
+
+
 def test_probe_head_matches_the_backbone():
     head = LinearProbeHead(num_classes=3, in_channels=16)
     assert head(build()(torch.randn(4, 2, 8, 5, 3))).shape == (4, 3)

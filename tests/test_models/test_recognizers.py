@@ -420,6 +420,18 @@ def test_a_mask_of_numbers_is_refused():
         build().loss(inputs, samples)
 
 
+def test_masks_of_different_counts_are_refused():
+    """Their tokens would be taken for those of other sequences."""
+    inputs, samples = batch()
+    hidden = samples[1].mask[0, 1].nonzero()[:2, 0]
+    samples[1].mask[0, 1, hidden] = False
+    count = int(samples[0].mask[0, 0].sum())
+    with pytest.raises(
+        ValueError, match=f"'mask' hides from {count - 2} to {count} tokens"
+    ):
+        build().loss(inputs, samples)
+
+
 def test_a_mask_of_another_shape_is_named():
     inputs, samples = batch()
     samples[0].mask = samples[0].mask[:, :1]

@@ -18,6 +18,11 @@ def test_normalised_cell_by_hand():
     assert y.flatten().tolist() == pytest.approx([-(0.5**0.5), 0.5**0.5], abs=1e-6)
 
 
+def test_a_cell_of_one_number_is_not_normalised():
+    with pytest.raises(ValueError, match='window=1 frame and in_channels=1 is one'):
+        MotionTarget(window=1, in_channels=1)
+
+
 def test_cell_is_normalised_over_frames_and_coordinates():
     # Frames (0, 1) and (2, 5): mean 2, unbiased variance (4 + 1 + 0 + 9) / 3.
     x = torch.tensor([0.0, 1, 2, 5]).view(1, 2, 1, 2)

@@ -191,6 +191,21 @@ def test_a_run_is_not_resumed_with_another_model(tiny_config):
         train([config, '--resume', '--cfg-options', EPOCHS(2), edges])
 
 
+def test_the_linear_protocol_asks_for_a_frozen_encoder(tiny_config, tmp_path):
+    config = tiny_config('benchmarks/linear/linear_synthetic.py')
+    options = ['model.backbone.init_cfg=None', 'model.backbone.frozen_stages=-1']
+    with pytest.raises(ValueError, match=r'weights of the backbone would be trained'):
+        train([config, '--cfg-options', EPOCHS(1), *options])
+
+
+@pytest.mark.parametrize('end', [1, 2])
+def test_a_run_that_is_half_warm_up_says_so(tiny_config, capfd, end):
+    config = tiny_config(PRETRAIN)
+    train([config, '--cfg-options', EPOCHS(1), f'param_scheduler.0.end={end}'])
+    said = 'warms up for 2 of 2 steps' in ''.join(capfd.readouterr())
+    assert said == (end == 2)
+
+
 def test_an_epoch_without_a_step_is_refused(tiny_config):
     many = 'train_dataloader.batch_size=64'
     with pytest.raises(ValueError, match=r'16 clips are no batch of 64 .*times'):

@@ -85,6 +85,24 @@ def test_probe_prints_what_it_returns(linear, checkpoint, capsys):
     assert all(0 <= value <= 100 for value in result.values())
 
 
+def test_figures_outlive_a_disk_that_is_full(
+    linear, checkpoint, tmp_path, capsys, monkeypatch
+):
+    def full(*_):
+        raise OSError('No space left on device')
+
+    monkeypatch.setattr(commands, 'write_record', full)
+    work_dir = str(tmp_path / 'probe')
+    line = [linear, checkpoint('a.pth'), '--views', '1', '--work-dir', work_dir]
+    with pytest.raises(OSError, match='No space'):
+        commands.probe(line)
+    assert set(json.loads(capsys.readouterr().out.splitlines()[-1])) >= {'linear'}
+    (tmp_path / 'file').touch()
+    with pytest.raises(OSError, match='file is no folder'):
+        commands.probe([*line[:-1], str(tmp_path / 'file' / 'probe')])
+    assert not capsys.readouterr().out
+
+
 def test_views_are_passes_of_the_training_pipeline(linear, checkpoint, given):
     path = checkpoint('a.pth')
     alone = commands.probe([linear, path, '--views', '1'])

@@ -71,6 +71,29 @@ def test_cells_are_means_of_the_runs(tool):
     assert tool['summary'](found.get(('mae_a', 'linear'))) == '–'
 
 
+def test_a_run_counts_once(tool):
+    """A grid names a chain by its splits, so that one run may have two records."""
+    one = record('mae_a', 0, linear=60)
+    again = dict(one, command='probe.py --work-dir=elsewhere')
+    others = [
+        dict(one, seed=1),
+        dict(one, start=dict(one['start'], epochs=5)),
+        dict(one, start=dict(one['start'], seed=1)),
+    ]
+    values, unused = tool['runs']([one, again, *others])
+    assert values[NW_UCLA, 'mae_a', 'linear, cached'] == [60] * 4
+    assert unused == {'runs that another record has': 1}
+    draws = [
+        dict(
+            record('mae_a', 0, protocol='semi10', top1=60),
+            command=f'train.py --cfg-options train_dataloader.dataset.draw_seed={draw}',
+        )
+        for draw in (0, 1)
+    ]
+    values, _ = tool['runs'](draws)
+    assert values[NW_UCLA, 'mae_a', '10 % labels'] == [60, 60]
+
+
 def test_folds_that_a_row_lacks_are_left_out(tool):
     def fold(config, number, linear):
         return record(config, 0, split=f'fold{number}_val', linear=linear)
@@ -282,6 +305,9 @@ def test_data_sets_of_a_users_own(tool, clone):
         f"{mine}ann_file='data/mine.pkl', split='xsub_train')))\n"
     )
     (configs / 'finetune_mine.py').write_text('')
+    (configs / 'probe_mine.py').write_text(
+        "_base_ = './benchmarks/finetune/finetune_nw-ucla_small.py'"
+    )
     assert tool['main'](['--check']) == 0
     found = record('fdmae_mine', 0, split='xsub_val', linear=60)
     found['dataset'] = 'mine'
@@ -290,6 +316,39 @@ def test_data_sets_of_a_users_own(tool, clone):
     readme = (clone / 'README.md').read_text()
     assert '**mine, xsub**' in readme
     assert '| FDMAE, `fdmae_mine` | – | 60.0 (1) |' in readme
+
+
+def test_a_method_of_a_users_own_has_a_row(tool, clone):
+    configs = clone / 'configs'
+    shutil.copy(configs / 'mae_nw-ucla_small.py', configs / 'contrast_nw-ucla_small.py')
+    found = record('contrast_nw-ucla_small', 0, linear=60)
+    (configs / 'results' / 'mine.json').write_text(json.dumps(found))
+    assert tool['main']([]) == 0
+    row = '| contrast, `contrast_nw-ucla_small` | – | 60.0 (1) |'
+    assert row in (clone / 'README.md').read_text()
+    models = yaml.safe_load((configs / 'metafile.yml').read_text())
+    assert dict(Name='contrast') in models['Collections']
+
+
+def test_tables_of_other_records_go_into_a_file_of_their_own(
+    tool, clone, tmp_path, capsys
+):
+    records, out = tmp_path / 'mine', tmp_path / 'tables' / 'mine.md'
+    records.mkdir()
+    with pytest.raises(SystemExit):
+        tool['main'](['--records', str(records), '--out', str(out)])
+    assert f'{records} holds no record' in capsys.readouterr().err
+    found = dict(record('contrast_mine', 0, split='val', linear=60), dataset='mine')
+    (records / 'a.json').write_text(json.dumps(found))
+    assert tool['main'](['--records', str(records), '--out', str(out)]) == 0
+    assert out.read_text() == (
+        '**mine**\n\n| method | linear, ours | linear, cached, ours |\n|---|---|---|\n'
+        '| contrast, `contrast_mine` | – | 60.0 (1) |\n'
+    )
+    assert tool['main'](['--check']) == 0  # nothing else was written
+    with pytest.raises(SystemExit):
+        tool['main'](['--records', str(records)])
+    assert '--records goes with --out' in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -347,11 +406,16 @@ def test_grid_leaves_records_and_goes_on_where_it_stopped(grid, tmp_path, capsys
     probed = json.loads((results / 'fdmae_tiny_s0_probe.json').read_text())
     assert probed['protocol'] == 'probe'
     assert probed['start']['config'] == 'fdmae_tiny'
+    assert probed['config'] == 'linear_tiny'
     assert {'linear', '1nn'} <= set(probed['metrics'])
     assert 'fdmae_tiny_s0 pretrain: ' in capsys.readouterr().out
-    # Only what has no record is run again.
+    # Only what has no record is run again. A method may have benchmarks of its own.
+    linear = tmp_path / 'configs' / 'benchmarks' / 'linear'
+    shutil.copy(linear / 'linear_tiny.py', linear / 'linear_tiny_fdmae.py')
     (tmp_path / 'work' / 'fdmae_tiny_s0' / 'probe' / 'record.json').unlink()
     assert grid() == 0
+    probed = json.loads((results / 'fdmae_tiny_s0_probe.json').read_text())
+    assert probed['config'] == 'linear_tiny_fdmae'
     out = capsys.readouterr().out
     assert 'fdmae_tiny_s0 probe: ' in out
     assert 'pretrain: ' not in out
@@ -414,6 +478,13 @@ def test_grid_goes_on_after_a_run_that_failed(grid, tmp_path, capsys):
     assert f'failed, see {log}' in err
     assert 'Missing' in log.read_text()
     assert (tmp_path / 'results' / 'fdmae_tiny_s0_probe.json').exists()
+
+
+def test_grid_checks_the_place_of_its_records_before_it_begins(grid, tmp_path, capsys):
+    (tmp_path / 'file').touch()
+    assert grid('--records', str(tmp_path / 'file' / 'results')) == 1
+    assert 'file is no folder' in capsys.readouterr().err
+    assert not (tmp_path / 'work').exists()
 
 
 def test_grid_refuses_an_unknown_config_before_it_begins(grid, tmp_path, capsys):

@@ -24,10 +24,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
 from fdmae_mm.apis.loading import find_config
-from fdmae_mm.files import written_whole
+from fdmae_mm.apis.options import ConfigOptions
+from fdmae_mm.files import check_writable, written_whole
 from fdmae_mm.speed import QUANTITIES, Script, Setting, benchmark, changed
 from fdmae_mm.speed.workloads import COUNTED_CLIPS
 
@@ -35,6 +36,8 @@ from fdmae_mm.speed.workloads import COUNTED_CLIPS
 def main(argv: Sequence[str] | None = None) -> dict:
     """Measures, prints tables and returns what they hold."""
     args = parse_args(argv)
+    if args.out:
+        check_writable(args.out)
     if args.threads:
         torch.set_num_threads(args.threads)
     rounds = max(args.steps // args.block, 1)
@@ -47,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> dict:
         persons=args.persons if args.data == 'synthetic' else None,
         **measured,
     )
-    print(report(result))
     if args.out:
         with written_whole(args.out) as part:
             part.write_text(json.dumps(result, indent=2) + '\n')
+    print(report(result))
     return result
 
 
@@ -164,7 +167,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help='peak memory on a CPU too, each in a fresh process: half a minute',
     )
     for name, whose in (('--cfg-options', 'CONFIG'), ('--against-options', 'others')):
-        add(name, nargs='+', action=DictAction, help=f'override settings of {whose}')
+        add(name, nargs='+', action=ConfigOptions, help=f'override settings of {whose}')
     add('--out', help='write the result to this .json file')
     args = parser.parse_args(argv)
     others = args.against or args.against_script

@@ -19,14 +19,16 @@ from fractions import Fraction
 
 import numpy as np
 from matplotlib.figure import Figure
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
 from fdmae_mm.apis.loading import LoadedModel, find_config, load_model
+from fdmae_mm.apis.options import ConfigOptions
 from fdmae_mm.datasets.annotation import load_annotation
 from fdmae_mm.datasets.layouts import SkeletonLayout, get_layout, layouts_of
 from fdmae_mm.evaluation import extract_features
+from fdmae_mm.files import check_writable
 from fdmae_mm.visualization import (
     attention_map,
     data_pose,
@@ -53,6 +55,7 @@ from fdmae_mm.visualization.style import FORMATS
 def main(argv: Sequence[str] | None = None) -> None:
     """Makes a plot and prints its figures."""
     args = parse_args(argv)
+    check_writable(args.out)
     figure = args.plot(args)
     save_figure(figure, args.out)
     print(args.out)
@@ -255,7 +258,7 @@ def _output(path: str) -> str:
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', help='config file, or its bare name')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override settings'
+        '--cfg-options', nargs='+', action=ConfigOptions, help='override settings'
     )
     parser.add_argument(
         '--clips', type=int, help='take so many clips, evenly spaced; default: all'

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from fdmae_mm.datasets.annotation import annotation_name, save_annotation
 from fdmae_mm.datasets.converters import CONVERTERS, convert, summarize
 from fdmae_mm.datasets.synthetic import make_synthetic
-from fdmae_mm.files import printable
+from fdmae_mm.files import check_writable, printable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -73,6 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse_args(argv)
     try:
+        check_writable(args.out)
         if args.format == 'synthetic':
             annotation = make_synthetic(args.seed, args.subjects, args.repetitions)
             skipped = []

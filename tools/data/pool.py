@@ -15,6 +15,7 @@ from fdmae_mm.datasets.annotation import annotation_name, save_annotation
 from fdmae_mm.datasets.converters import summarize
 from fdmae_mm.datasets.layouts import LAYOUTS
 from fdmae_mm.datasets.pooling import pool
+from fdmae_mm.files import check_writable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -58,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ValueError(
                 f'{args.out} is one of the sources: give another file to write.'
             )
+        check_writable(args.out)
         annotation = pool(sources, args.layout)
         save_annotation(annotation, args.out)
     except (OSError, ValueError) as error:

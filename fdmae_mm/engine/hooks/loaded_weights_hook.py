@@ -91,8 +91,9 @@ class LoadedWeightsHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """What is trained need not have been loaded, but for a pre-trained encoder."""
         self._missing = []
-        if not runner._resume:
-            refuse_other_encoder(unwrap(runner).backbone)
+        backbone = getattr(unwrap(runner), 'backbone', None)
+        if backbone is not None and not runner._resume:
+            refuse_other_encoder(backbone)
 
     def before_test(self, runner: Runner) -> None:
         """Raise if weights are missing."""

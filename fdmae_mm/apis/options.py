@@ -1,0 +1,46 @@
+"""What ``--cfg-options`` takes."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+
+from mmengine.config import DictAction
+
+
+class ConfigOptions(DictAction):
+    """KEY=VALUE as MMEngine reads it, but for paths and words, which stay as they are.
+
+    MMEngine takes the spaces out of every value and splits it at its commas, so that a
+    path that has some becomes another. Here what is quoted, or stands in no brackets
+    and has a ``/``, or spaces and no comma, is one string.
+    """
+
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        """Adds the settings to those of an earlier use of the option."""
+        options = dict(getattr(namespace, self.dest, None) or {})
+        for setting in values:
+            key, equals, value = setting.partition('=')
+            if not equals:
+                parser.error(f'{option_string} {setting}: expected KEY=VALUE')
+            options[key] = value_of(value)
+        setattr(namespace, self.dest, options)
+
+
+def value_of(text: str) -> object:
+    """The value of a setting: a number, True, False, None, a string, list or tuple."""
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in '\'"'
+    if quoted:
+        return text[1:-1]
+    separators = {'/', os.sep}
+    if text[:1] not in ('[', '('):
+        if separators & set(text) or (' ' in text.strip() and ',' not in text):
+            return text
+    return DictAction._parse_iterable(text)
