@@ -98,7 +98,7 @@ def test_figures_outlive_a_disk_that_is_full(
         commands.probe(line)
     assert set(json.loads(capsys.readouterr().out.splitlines()[-1])) >= {'linear'}
     (tmp_path / 'file').touch()
-    with pytest.raises(OSError, match='file is no folder'):
+    with pytest.raises(OSError, match='probe is no folder'):
         commands.probe([*line[:-1], str(tmp_path / 'file' / 'probe')])
     assert not capsys.readouterr().out
 
