@@ -22,8 +22,8 @@ from collections.abc import Sequence
 
 from fdmae_mm.apis import SkeletonInferencer
 from fdmae_mm.apis.inputs import ENDINGS, FORMATS
-from fdmae_mm.files import printable
 from fdmae_mm.apis.options import ConfigOptions
+from fdmae_mm.files import printable
 
 _SHOWN = 40
 

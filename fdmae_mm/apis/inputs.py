@@ -165,7 +165,8 @@ class InputReader:
             found = [
                 file
                 for file in files_below(path)
-                if file.suffix.lower() in ENDINGS
+                # A dead link may have been one to a folder of them.
+                if (file.suffix.lower() in ENDINGS or not file.exists())
                 and file.name != 'labels.csv'
                 and file.resolve() not in self._outputs
             ]

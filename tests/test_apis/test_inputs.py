@@ -165,6 +165,9 @@ def test_a_link_that_leads_nowhere_is_an_input_that_cannot_be_read(tmp_path):
     for inputs in tmp_path, path, str(tmp_path / '*.npy'):
         with pytest.raises(FileNotFoundError, match=r'a\.npy'):
             read(inputs)
+    (tmp_path / 'folder').symlink_to('absent')
+    found = [name for name, _ in InputReader(NTU).find(tmp_path)]
+    assert found == [str(path), str(tmp_path / 'folder')]
 
 
 def test_other_formats_by_name(tmp_path):

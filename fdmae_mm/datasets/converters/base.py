@@ -361,6 +361,14 @@ def convert(
         files = [(path, read) for path, read in found if converter.accepts(path)]
         if not files:
             raise ValueError(f'{source} holds no {converter.files}.')
+        skipped += [
+            # Such as one to a folder of a class, of which nothing would be told.
+            (str(path), 'a link that leads nowhere')
+            for path, _ in found
+            if os.path.islink(source / path)
+            and not os.path.exists(source / path)
+            and not converter.accepts(path)
+        ]
         converter.prepare([path for path, _ in files])
         by_group = {}
         for path, open_file in files:
