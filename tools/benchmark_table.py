@@ -93,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if (args.records is None) != (args.out is None) or (args.out and args.check):
         parser.error('--records goes with --out, and neither with --check')
+    if not (args.out or (ROOT / 'README.md').exists()):
+        parser.error('outside of a source tree give --records and --out')
     folder = args.records or CONFIGS / 'results'
     records = [read_record(path) for path in sorted(folder.glob('*.json'))]
     if not records:

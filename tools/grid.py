@@ -307,7 +307,10 @@ def run_steps(
         log = record.with_name('log.txt')
         if name == 'pretrain' and log.exists() and log.stat().st_size:
             with log.open() as file:
-                before = options_of(shlex.split(file.readline()))
+                try:
+                    before = options_of(shlex.split(file.readline()))
+                except ValueError:  # the disk was full, say
+                    return f'error: the first line of {log} is damaged: delete it'
             if before != options_of(command):
                 return (
                     f'error: {log.parent} was trained with {before}, not with '

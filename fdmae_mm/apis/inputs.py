@@ -231,6 +231,8 @@ class InputReader:
         return _OpenPoseClips(given or kind.default_layout)
 
     def _from_file(self, name: str, path: Path) -> list[Clip | LeftOut]:
+        if not path.exists():
+            raise FileNotFoundError(f'{path} is a link that leads nowhere')
         ending = path.suffix.lower()
         if ending == '.pkl':
             return self._from_annotation_file(load_annotation(path))

@@ -483,7 +483,7 @@ def test_grid_goes_on_after_a_run_that_failed(grid, tmp_path, capsys):
 def test_grid_checks_the_place_of_its_records_before_it_begins(grid, tmp_path, capsys):
     (tmp_path / 'file').touch()
     assert grid('--records', str(tmp_path / 'file' / 'results')) == 1
-    assert 'file is no folder' in capsys.readouterr().err
+    assert 'results is no folder' in capsys.readouterr().err
     assert not (tmp_path / 'work').exists()
 
 
