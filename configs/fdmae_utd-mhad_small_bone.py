@@ -1,8 +1,6 @@
 """FDMAE, UTD-MHAD cross-subject, bone stream.
 
 python tools/train.py configs/fdmae_utd-mhad_small_bone.py
-
-Not run here yet: no result is claimed.
 """
 
 _base_ = [

@@ -1,8 +1,6 @@
 """FDMAE with bands divided by their running power alone (ablation).
 
-    python tools/train.py configs/ablations/fdmae_nw-ucla_small_band-norm.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_nw-ucla_small_band-norm.py
 """
 
 _base_ = '../fdmae_nw-ucla_small.py'

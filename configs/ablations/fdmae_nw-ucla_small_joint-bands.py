@@ -1,8 +1,6 @@
 """FDMAE with joints instead of motion as the signal of the frequency heads (ablation).
 
-    python tools/train.py configs/ablations/fdmae_nw-ucla_small_joint-bands.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_nw-ucla_small_joint-bands.py
 """
 
 _base_ = '../fdmae_nw-ucla_small.py'

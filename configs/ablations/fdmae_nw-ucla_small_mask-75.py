@@ -1,8 +1,6 @@
 """FDMAE with three quarters of the tokens hidden in place of nine tenths (ablation).
 
-    python tools/train.py configs/ablations/fdmae_nw-ucla_small_mask-75.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_nw-ucla_small_mask-75.py
 """
 
 _base_ = [

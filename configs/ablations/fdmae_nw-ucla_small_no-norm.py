@@ -1,8 +1,6 @@
 """FDMAE with bands as they are: by Parseval the low band owns the loss (ablation).
 
-    python tools/train.py configs/ablations/fdmae_nw-ucla_small_no-norm.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_nw-ucla_small_no-norm.py
 """
 
 _base_ = '../fdmae_nw-ucla_small.py'

@@ -1,8 +1,6 @@
 """FDMAE with the decoder of MAE, whose only window is the token (ablation).
 
-    python tools/train.py configs/ablations/fdmae_nw-ucla_small_self-decoder.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_nw-ucla_small_self-decoder.py
 """
 
 _base_ = '../fdmae_nw-ucla_small.py'
