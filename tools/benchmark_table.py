@@ -109,10 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A row is named by its config, which need not be in this tree.
         configs |= {row: key for key, row, _ in values if not reference(row)}
         found = tables(values, published, configs, empty_rows=False)
-        wanted = {
-            args.out: '\n'.join(found[key] for key in found.keys() & measured(values))
-        }
-        return write(wanted, unused, check=False)
+        own = [text for key, text in found.items() if key in measured(values)]
+        return write({args.out: '\n'.join(own)}, unused, check=False)
     shown = configs.keys() | {p.stem for p in (CONFIGS / 'ablations').glob('*.py')}
     for row in {row for _, row, _ in values if not reference(row)} - shown:
         unused[f'config {row!r}, which configs does not have'] += 1
@@ -342,7 +340,7 @@ def identity(record: dict) -> tuple:
     draw = re.search(r'draw_seed=(\d+)', record.get('command') or '')
     return (
         row_of(record),
-        *(record[key] for key in ('protocol', 'dataset', 'split', 'seed', 'date')),
+        *(record[key] for key in ('protocol', 'dataset', 'split', 'seed')),
         *(start.get(key) for key in ('seed', 'epochs')),
         draw and draw[1],
     )

@@ -74,7 +74,7 @@ def test_cells_are_means_of_the_runs(tool):
 def test_a_run_counts_once(tool):
     """A grid names a chain by its splits, so that one run may have two records."""
     one = record('mae_a', 0, linear=60)
-    again = dict(one, command='probe.py --work-dir=elsewhere')
+    again = dict(one, command='probe.py --work-dir=elsewhere', date='2026-11-23')
     others = [
         dict(one, seed=1),
         dict(one, start=dict(one['start'], epochs=5)),
