@@ -2,11 +2,19 @@ import functools
 from pathlib import Path
 
 import pytest
+from mmaction.visualization import ActionVisualizer
 
 from fdmae_mm.datasets.annotation import save_annotation
 from fdmae_mm.datasets.synthetic import make_synthetic
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / 'shared' / 'data'
+
+
+@pytest.fixture(autouse=True)
+def own_visualizer():
+    """MMEngine names one by the second; another test's writes to a folder now gone."""
+    yield
+    ActionVisualizer._instance_dict.clear()
 
 
 @pytest.fixture(scope='session')

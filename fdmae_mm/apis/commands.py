@@ -110,15 +110,15 @@ def _check_run(runner: Runner) -> None:
             'stay as it starts. A list of a config replaces that of its base: write '
             'custom_hooks = [*_base_.custom_hooks, ...].'
         )
-    trained = [n for n, p in unwrap(runner).named_parameters() if p.requires_grad]
-    moving = [name for name in trained if name.startswith('backbone.')]
-    if runner.cfg.get('protocol') == 'linear' and moving:
-        raise ValueError(
-            f"protocol='linear' is of a frozen encoder, and {len(moving)} weights of "
-            f'the backbone would be trained, the first is {moving[0]}. Freeze them: '
-            'frozen_stages of SkeletonTransformer, requires_grad_(False) in a backbone '
-            'of your own.'
-        )
+    if runner.cfg.get('protocol') == 'linear':
+        weights = unwrap(runner).backbone.named_parameters()
+        if moving := [name for name, weight in weights if weight.requires_grad]:
+            raise ValueError(
+                f"protocol='linear' is of a frozen encoder, and {len(moving)} weights "
+                f'of the backbone would be trained, the first is {moving[0]}. Freeze '
+                'them: frozen_stages of SkeletonTransformer, requires_grad_(False) in '
+                'a backbone of your own.'
+            )
     loader = runner.train_dataloader
     if not len(loader):
         raise ValueError(

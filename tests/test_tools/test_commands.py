@@ -245,7 +245,9 @@ def test_half_precision_has_a_loss_scaler(tiny_config, monkeypatch, options, sca
     built = dict(train=lambda: None, train_dataloader=[0], model=None, hooks=[])
     monkeypatch.setattr(
         'fdmae_mm.apis.commands.Runner.from_cfg',
-        lambda cfg: found.append(cfg.optim_wrapper) or SimpleNamespace(**built),
+        lambda cfg: (
+            found.append(cfg.optim_wrapper) or SimpleNamespace(cfg=cfg, **built)
+        ),
     )
     train([tiny_config(PRETRAIN), '--amp', '--cfg-options', EPOCHS(1), *options])
     assert found[0].type == 'AmpOptimWrapper'
