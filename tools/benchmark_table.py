@@ -409,10 +409,11 @@ def metafile(values: Values, configs: dict[str, Key]) -> str:
     models, named = [], titles(values)
     collections = dict.fromkeys(METHODS.values())
     for name, key in configs.items():
-        method = name.partition('_')[0]
         if key not in named:  # a data set of the user's own, not run yet
             continue
-        collections[METHODS.get(method, method)] = None
+        method = name.partition('_')[0]
+        collection = METHODS.get(method, method)
+        collections[collection] = None
         results = [
             dict(
                 Task=f'Skeleton-based Action Recognition, {column}',
@@ -430,7 +431,7 @@ def metafile(values: Values, configs: dict[str, Key]) -> str:
             dict(
                 Name=name,
                 Config=f'configs/{name}.py',
-                **{'In Collection': METHODS.get(method, method)},
+                **{'In Collection': collection},
                 Metadata={'Training Data': named[key]},
                 Results=results,
             )

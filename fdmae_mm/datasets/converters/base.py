@@ -365,9 +365,9 @@ def convert(
             # Such as one to a folder of a class, of which nothing would be told.
             (str(path), 'a link that leads nowhere')
             for path, _ in found
-            if os.path.islink(source / path)
+            if not converter.accepts(path)
+            and os.path.islink(source / path)
             and not os.path.exists(source / path)
-            and not converter.accepts(path)
         ]
         converter.prepare([path for path, _ in files])
         by_group = {}

@@ -4,6 +4,7 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader, Runner
+from torch import Tensor, nn
 
 from .ema_teacher_hook import unwrap
 
@@ -31,6 +32,17 @@ def refuse_missing(missing: list[str], source: str | os.PathLike) -> None:
         )
 
 
+def _missing(
+    module: nn.Module, loaded: dict[str, Tensor], prefix: str = ''
+) -> list[str]:
+    """Names of the weights that a checkpoint lacks, or has in another shape."""
+    return [
+        prefix + name
+        for name, value in module.state_dict().items()
+        if prefix + name not in loaded or loaded[prefix + name].shape != value.shape
+    ]
+
+
 def refuse_other_encoder(backbone: BaseModule) -> None:
     """Refuse a backbone whose pre-trained weights are those of another.
 
@@ -51,12 +63,7 @@ def refuse_other_encoder(backbone: BaseModule) -> None:
         loaded = CheckpointLoader.load_checkpoint(init['checkpoint'], 'cpu')
         loaded = loaded.get('state_dict', loaded)
         prefix = f'{init["prefix"].rstrip(".")}.' if init.get('prefix') else ''
-        missing = [
-            prefix + name
-            for name, value in backbone.state_dict().items()
-            if getattr(loaded.get(prefix + name), 'shape', None) != value.shape
-        ]
-        if missing:
+        if missing := _missing(backbone, loaded, prefix):
             raise ValueError(
                 f'{init["checkpoint"]} has no weights for {missing[0]} of '
                 f'{type(backbone).__name__} ({len(missing)} in all), or has them in '
@@ -81,11 +88,7 @@ class LoadedWeightsHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Note which weights of the model the checkpoint does not set."""
         loaded = checkpoint.get('state_dict', checkpoint)
-        self._missing = [
-            name
-            for name, value in unwrap(runner).state_dict().items()
-            if name not in loaded or loaded[name].shape != value.shape
-        ]
+        self._missing = _missing(unwrap(runner), loaded)
         self._source = runner._load_from
 
     def before_train(self, runner: Runner) -> None:
