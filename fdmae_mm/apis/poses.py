@@ -19,6 +19,7 @@ from mmengine.registry import DefaultScope
 from torch import nn
 
 from .. import compat
+from ..datasets.keypoints import interpolate_joints
 from ..datasets.layouts import LAYOUTS, SkeletonLayout, layout_from_joints
 from .loading import read_weights
 from .tracking import Track
@@ -348,8 +349,10 @@ class PoseLifter:
         from mmpose.apis import convert_keypoint_definition
 
         seen = np.array(track.frames) - track.frames[0]
-        pose = _without_lost_joints(
-            seen, np.stack(track.keypoint), np.stack(track.score)
+        # Where mmpose puts a joint that it has not found, score 0, has nothing to do
+        # with the body.
+        pose = interpolate_joints(
+            np.stack(track.keypoint), np.stack(track.score) > 0, seen
         )
         pose = convert_keypoint_definition(pose, self.source, 'h36m')  # (S, 17, 2)
         every = np.arange(seen[-1] + 1)
@@ -412,20 +415,3 @@ class PoseLifter:
         return np.stack(
             [sample.pred_instances.keypoints.reshape(-1, 17, 3) for sample in samples]
         )
-
-
-def _without_lost_joints(
-    frames: np.ndarray, keypoint: np.ndarray, score: np.ndarray
-) -> np.ndarray:
-    """Joints (S, V, 2), interpolated where their score (S, V) is 0: not found.
-
-    Where mmpose puts such a joint has nothing to do with the body. One that is found in
-    no frame stays as it is.
-    """
-    keypoint = np.array(keypoint)
-    for joint in np.flatnonzero((score <= 0).any(0) & (score > 0).any(0)):
-        found = score[:, joint] > 0
-        for c in range(2):
-            line = keypoint[:, joint, c]
-            keypoint[:, joint, c] = np.interp(frames, frames[found], line[found])
-    return keypoint

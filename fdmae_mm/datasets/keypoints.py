@@ -108,3 +108,26 @@ def zero_joints(annotation: dict, dropped: np.ndarray) -> dict:
         changed[key] = np.array(annotation[key])
         changed[key][dropped] = 0
     return annotation | changed
+
+
+def interpolate_joints(
+    keypoint: np.ndarray, found: np.ndarray, times: np.ndarray | None = None
+) -> np.ndarray:
+    """A copy of a person's joints, with lines over the frames where one was not found.
+
+    Before its first frame and after its last a joint stays where it was there. One that
+    is found in no frame stays as it is.
+
+    Args:
+        keypoint: Joints, (T, V, C).
+        found: Which were found, bool (T, V).
+        times: When each frame is, ascending (T,); one apart where it is not given.
+    """
+    times = np.arange(len(keypoint)) if times is None else times
+    keypoint = np.array(keypoint)
+    for joint in np.flatnonzero(found.any(0) & ~found.all(0)):
+        seen = found[:, joint]
+        track = keypoint[:, joint]
+        for line in track.T:
+            line[~seen] = np.interp(times[~seen], times[seen], line[seen])
+    return keypoint

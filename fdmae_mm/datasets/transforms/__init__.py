@@ -1,6 +1,11 @@
 """Transforms of skeleton clips."""
 
-from .augment import AlignSkeleton, RandomRotate3D, TemporalCropResize
+from .augment import (
+    AlignSkeleton,
+    InterpolateJoints,
+    RandomRotate3D,
+    TemporalCropResize,
+)
 from .layout import MapSkeleton, SkeletonFlip, SkeletonStream
 from .masking import (
     BaseSkeletonMasking,
@@ -13,6 +18,7 @@ __all__ = [
     'AlignSkeleton',
     'BaseSkeletonMasking',
     'BodyPartTubeMasking',
+    'InterpolateJoints',
     'MapSkeleton',
     'MotionAwareSkeletonMasking',
     'RandomRotate3D',

@@ -1,7 +1,7 @@
 """Alignment, temporal crop and rotation of skeleton clips, before FormatGCNInput.
 
 Absent persons and dropped joints are exact zeros in an annotation, and stay exact zeros
-through every transform of this file.
+through every transform of this file but InterpolateJoints.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
-from fdmae_mm.datasets.keypoints import any_coordinate, check_frames
+from fdmae_mm.datasets.keypoints import (
+    any_coordinate,
+    check_frames,
+    interpolate_joints,
+)
 from fdmae_mm.datasets.layouts import SkeletonLayout, get_layout
 
 # A right-left line closer than 3 degrees to the vertical has no direction on the ground
@@ -74,6 +78,54 @@ def _rotation_to_axis(source: np.ndarray, axis: int) -> np.ndarray:
     half = half / np.linalg.norm(half)
     across_source = np.eye(3) - 2 * np.outer(source, source)
     return (np.eye(3) - 2 * np.outer(half, half)) @ across_source
+
+
+@TRANSFORMS.register_module()
+class InterpolateJoints(BaseTransform):
+    """Puts a joint that dropped out where it would be between the frames that have it.
+
+    A detector loses joints for some frames, and in an annotation they are zeros: to
+    what reads joints alone, a hand that jumps to the origin and back. Here a joint
+    moves on a straight line over the frames in which it was not measured, and stays
+    where it was before the first and after the last that have it. One that no frame
+    has, and frames without the person, stay zero. ``keypoint_score`` is left as it is.
+
+    Stands first, before AlignSkeleton, which puts a joint on the origin.
+
+    Required Keys:
+
+        - keypoint
+        - total_frames (optional)
+
+    Modified Keys:
+
+        - keypoint
+
+    Raises:
+        ValueError: ``keypoint`` is not (M, T, V, C) or not finite, or
+            ``total_frames`` does not fit it.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Fills ``results['keypoint']``, (M, T, V, C)."""
+        keypoint = _read_keypoint(results)
+        total = results.get('total_frames', keypoint.shape[1])
+        check_frames(total, keypoint, results.get('frame_dir', 'this sample'))
+        seen = _seen(keypoint[:, :total])
+        there = seen.any(-1)  # (M, T)
+        filled = keypoint
+        for person in np.flatnonzero((there[..., None] & ~seen).any((1, 2))):
+            if filled is keypoint:  # never into the annotation
+                filled = keypoint.copy()
+            frames = np.flatnonzero(there[person])
+            filled[person, frames] = interpolate_joints(
+                keypoint[person, frames], seen[person, frames], frames
+            )
+        results['keypoint'] = filled
+        return results
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}()'
 
 
 @TRANSFORMS.register_module()

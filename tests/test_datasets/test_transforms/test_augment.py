@@ -10,6 +10,7 @@ from mmaction.registry import TRANSFORMS
 from fdmae_mm.datasets.layouts import LAYOUTS, get_layout
 from fdmae_mm.datasets.transforms import (
     AlignSkeleton,
+    InterpolateJoints,
     RandomRotate3D,
     TemporalCropResize,
 )
@@ -69,6 +70,60 @@ def torch_resize(clip, size):
     x = x.reshape(1, -1, frames)
     x = torch.nn.functional.interpolate(x, size, mode='linear', align_corners=False)
     return x.view(persons, joints, channels, size).permute(0, 3, 1, 2).numpy()
+
+
+# InterpolateJoints --------------------------------------------------------------------
+
+
+def interpolate(clip, **results):
+    """The filled clip; the given one must not be written to."""
+    given = clip.copy()
+    filled = InterpolateJoints()(dict(keypoint=clip, **results))['keypoint']
+    assert np.array_equal(clip, given)
+    assert filled.dtype == np.float32
+    return filled
+
+
+def test_dropped_joints_lie_on_the_line_between_the_frames_that_have_them():
+    clip = np.zeros((1, 5, 3, 2), np.float32)
+    clip[0, :, 0] = [[1, 1], [0, 0], [0, 0], [7, 4], [8, 4]]  # gone for two frames
+    clip[0, :, 1] = [[0, 0], [2, 2], [3, 3], [0, 0], [0, 0]]  # at both ends
+    assert interpolate(clip)[0].transpose(1, 0, 2).tolist() == [
+        [[1, 1], [3, 2], [5, 3], [7, 4], [8, 4]],
+        [[2, 2], [2, 2], [3, 3], [3, 3], [3, 3]],
+        [[0, 0]] * 5,  # never there
+    ]
+
+
+def test_frames_without_the_person_stay_empty_and_count_as_time():
+    clip = np.zeros((2, 5, 2, 2), np.float32)
+    clip[1, :, 0] = [[1, 1], [2, 2], [0, 0], [0, 0], [9, 9]]  # joint 0 of the second
+    clip[1, :, 1] = [[1, 5], [0, 0], [0, 0], [0, 0], [9, 1]]
+    filled = interpolate(clip)
+    assert not filled[0].any()
+    assert not filled[1, 2:4].any()
+    # Frame 1 of 0 to 4: a quarter of the way.
+    assert filled[1, :2, 1].tolist() == [[1, 5], [3, 4]]
+
+
+def test_a_measured_joint_is_never_moved_and_padding_never_filled():
+    rng = np.random.default_rng(0)
+    clip = random_clip()
+    clip[rng.random(clip.shape[:3]) < 0.4] = 0
+    filled = interpolate(clip, total_frames=6)
+    seen = clip.any(-1)
+    assert np.array_equal(filled[seen], clip[seen])
+    assert np.array_equal(filled[:, 6:], clip[:, 6:])
+    assert filled[:, :6].any(-1).mean() > seen[:, :6].mean() + 0.3
+    whole = random_clip()
+    assert np.array_equal(interpolate(whole), whole)
+
+
+def test_scores_say_which_joints_were_not_measured():
+    clip, score = random_clip(), np.ones((2, 9, 25), np.float32)
+    clip[0, 3, 4], score[0, 3, 4] = 0, 0
+    results = InterpolateJoints()(dict(keypoint=clip, keypoint_score=score.copy()))
+    assert np.array_equal(results['keypoint_score'], score)
 
 
 # AlignSkeleton ------------------------------------------------------------------------
@@ -431,7 +486,13 @@ def test_crop_bad_annotations():
 
 
 @pytest.mark.parametrize(
-    'transform', [AlignSkeleton('nturgb+d'), TemporalCropResize(8), RandomRotate3D()]
+    'transform',
+    [
+        AlignSkeleton('nturgb+d'),
+        InterpolateJoints(),
+        TemporalCropResize(8),
+        RandomRotate3D(),
+    ],
 )
 def test_bad_keypoints(transform):
     for value in (np.nan, np.inf, -np.inf):
@@ -524,6 +585,7 @@ def test_rotation_bad_input():
             'TemporalCropResize(clip_len=8, crop_range=(0.5, 1.0), min_frames=64, '
             'num_clips=1, test_mode=False)',
         ),
+        (dict(type='InterpolateJoints'), 'InterpolateJoints()'),
         (dict(type='RandomRotate3D'), 'RandomRotate3D(theta=[0.3])'),
     ],
 )
