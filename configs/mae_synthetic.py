@@ -1,6 +1,8 @@
 """MAE baseline, the synthetic set, cross-view, a size that a CPU trains.
 
 python tools/train.py configs/mae_synthetic.py
+
+Not run here yet: no result is claimed.
 """
 
 _base_ = [

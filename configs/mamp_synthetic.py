@@ -1,6 +1,8 @@
 """MAMP, the synthetic set, cross-view, a size that a CPU trains.
 
 python tools/train.py configs/mamp_synthetic.py
+
+Not run here yet: no result is claimed.
 """
 
 _base_ = [
