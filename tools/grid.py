@@ -8,7 +8,8 @@ Pre-trains configs/METHOD_DATASET.py, or configs/ablations/METHOD_DATASET_ABLATI
 with each seed, then evaluates the last checkpoint by each protocol: `probe` is
 tools/probe.py (linear, 1-NN), `probe-joints` the same with --keep-joints, any other
 name is that of a config configs/benchmarks/*/PROTOCOL_DATASET.py, which is trained, or
-PROTOCOL_DATASET_METHOD.py for a method with an encoder of its own.
+PROTOCOL_DATASET_METHOD.py for a method with an encoder of its own. Each is looked for
+in the folder of --configs first.
 PROTOCOL-to-TARGET, for example probe-to-utd-mhad or finetune-to-utd-mhad, measures it
 on another data set, by a config of configs/benchmarks/transfer.
 Two methods need no pre-training, and stand beside all others: `untrained`, the same
@@ -91,6 +92,7 @@ class Chain:
     seed: int
     split: str | None
     ablation: str | None
+    configs: Path = CONFIGS
 
     @property
     def name(self) -> str:
@@ -106,8 +108,13 @@ class Chain:
             return None
         if self.ablation:
             name = f'{self.method}_{self.dataset}_{self.ablation}.py'
-            return CONFIGS / 'ablations' / name
-        return CONFIGS / f'{self.method}_{self.dataset}.py'
+            return self.find(f'ablations/{name}')
+        return self.find(f'{self.method}_{self.dataset}.py')
+
+    def find(self, name: str) -> Path:
+        """The config of a name, of one's own or shipped."""
+        own = self.configs / name
+        return own if own.exists() else CONFIGS / name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -118,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = parse_args(argv)
     chains = [
-        Chain(method, dataset, seed, split, ablation)
+        Chain(method, dataset, seed, split, ablation, args.configs)
         # Seeds outermost: a grid that is stopped has all methods for the first seeds.
         for seed, dataset, split, method, ablation in itertools.product(
             args.seeds, args.datasets, args.splits, args.methods, args.ablations
@@ -132,7 +139,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     for config in configs:  # a typo ends the grid before it begins
         if not config.exists():
-            print(f'error: there is no config {config}', file=sys.stderr)
+            print(
+                f'error: there is no config {config}; one of your own is looked for in '
+                'the folder of --configs',
+                file=sys.stderr,
+            )
             return 1
         if 'train_cfg' not in Config.fromfile(config):
             print(
@@ -223,16 +234,27 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], help='for the pre-training runs'
     )
+    parser.add_argument(
+        '--configs',
+        type=Path,
+        default=CONFIGS,
+        help='folder of your own configs, as those of this project are ordered; what '
+        'it lacks is taken from here',
+    )
     args = parser.parse_args(argv)
     if args.records is None:
         parser.error(
             '--records FOLDER is needed outside of a source tree: the records of the '
             'package are its own, and gone with the next installation'
         )
-    if args.cfg_options and args.records == parser.get_default('records'):
+    if not args.configs.is_dir():
+        parser.error(f'--configs {args.configs} is no folder')
+    changed = args.cfg_options or args.configs.resolve() != CONFIGS
+    if changed and args.records == parser.get_default('records'):
         parser.error(
-            '--cfg-options make another method of a config: give --records a folder '
-            'beside configs/results, from which the tables are written'
+            '--configs and --cfg-options measure other methods than the shipped ones: '
+            'give --records a folder beside configs/results, from which the tables are '
+            'written'
         )
     references = set(args.methods).intersection(REFERENCES)
     if references and args.ablations != [None]:
@@ -260,10 +282,10 @@ def benchmark(protocol: str, chain: Chain) -> Path:
     if to:
         source, _, size = chain.dataset.partition('_')
         name = f'{protocol}_{source}-to-{target}{size and "_"}{size}.py'
-        return CONFIGS / 'benchmarks' / 'transfer' / name
-    folder = CONFIGS / 'benchmarks' / protocol.rstrip('0123456789')
-    own = folder / f'{protocol}_{chain.dataset}_{chain.method}.py'
-    return own if own.exists() else folder / f'{protocol}_{chain.dataset}.py'
+        return chain.find(f'benchmarks/transfer/{name}')
+    stem = f'benchmarks/{protocol.rstrip("0123456789")}/{protocol}_{chain.dataset}'
+    own = chain.find(f'{stem}_{chain.method}.py')
+    return own if own.exists() else chain.find(f'{stem}.py')
 
 
 def run_chain(

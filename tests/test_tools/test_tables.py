@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -521,13 +522,49 @@ def test_an_installed_grid_keeps_its_records_out_of_the_package(capsys):
     assert tool['parse_args']([*needed, '--records=own']).records == Path('own')
 
 
-def test_grid_keeps_changed_methods_out_of_the_results(capsys):
+def test_grid_keeps_changed_methods_out_of_the_results(tmp_path, capsys):
     tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
     command = ['--methods=fdmae', '--datasets=nw-ucla_small', '--cfg-options', 'a=1']
     with pytest.raises(SystemExit):
         tool['parse_args'](command)
     assert 'give --records' in capsys.readouterr().err
     assert tool['parse_args']([*command, '--records=there']).cfg_options == ['a=1']
+    own = [*command[:2], f'--configs={tmp_path}']
+    with pytest.raises(SystemExit):
+        tool['parse_args'](own)
+    assert 'give --records' in capsys.readouterr().err
+    assert tool['parse_args']([*own, '--records=there']).configs == tmp_path
+    tool['parse_args']([*command[:2], f'--configs={CONFIGS}'])  # changes nothing
+    with pytest.raises(SystemExit):
+        tool['parse_args']([*command[:2], '--configs=nowhere', '--records=there'])
+    assert '--configs nowhere is no folder' in capsys.readouterr().err
+
+
+def test_configs_of_ones_own_stand_before_the_shipped_ones(tmp_path):
+    tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
+    find = partial(tool['Chain'], seed=0, split=None, configs=tmp_path)
+    names = (
+        'contrast_nw-ucla_small.py',
+        'ablations/fdmae_nw-ucla_small_no-ema.py',
+        'benchmarks/semi/semi10_nw-ucla_small.py',
+        'benchmarks/linear/linear_nw-ucla_small_contrast.py',
+    )
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    own, ablation, semi, linear = (tmp_path / name for name in names)
+    contrast = find('contrast', 'nw-ucla_small', ablation=None)
+    fdmae = find('fdmae', 'nw-ucla_small', ablation='no-ema')
+    assert contrast.config == own and fdmae.config == ablation
+    assert tool['benchmark']('semi10', fdmae) == semi
+    assert tool['benchmark']('probe', contrast) == linear
+    shipped = CONFIGS / 'benchmarks' / 'linear' / 'linear_nw-ucla_small.py'
+    assert tool['benchmark']('probe', fdmae) == shipped
+    transfer = 'linear_nw-ucla-to-utd-mhad_small.py'
+    assert (
+        tool['benchmark']('probe-to-utd-mhad', fdmae)
+        == CONFIGS / 'benchmarks' / 'transfer' / transfer
+    )
 
 
 # A grid whose runs leave their process number and sleep.
