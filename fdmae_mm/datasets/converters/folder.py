@@ -84,17 +84,19 @@ class LabelledConverter(BaseConverter):
     """Files that do not say what action they hold.
 
     The labels stand in a table ``labels.csv`` anywhere in the source, with the columns
-    ``file,label`` and, where they are known, ``subject`` and ``split``. ``file`` is
-    relative to the table; its ending can be left out or be that of the video that the
-    data were made from. Without a table, the folder that holds a file names its class.
+    ``file,label`` and, where they are known, ``subject``, ``split`` and ``fold``.
+    ``file`` is relative to the table; its ending can be left out or be that of the
+    video that the data were made from. Without a table, the folder that holds a file
+    names its class.
 
     Classes are numbered in the sorted order of their names, integers by their value: 0
     to K - 1 stay what they are.
 
-    Splits are those of the column ``split``. Without it, and with a subject for every
-    file, the 2nd, 5th, 8th ... subject are ``val`` and the others ``train``: no person
-    is in both. Without subjects, 20 % of each class, at least one of two or more, are
-    drawn for ``val``.
+    Splits are those of the column ``split``. The column ``fold`` makes those of a
+    cross-validation: a clip with 2 there is in ``fold2_val``, and in ``fold1_train``
+    and all others. Without either, and with a subject for every file, the 2nd, 5th, 8th
+    ... subject are ``val`` and the others ``train``: no person is in both. Without
+    subjects, 20 % of each class, at least one of two or more, are drawn for ``val``.
 
     Args:
         layout: What :func:`read_layout` takes.
@@ -152,10 +154,11 @@ class LabelledConverter(BaseConverter):
     def _read_table(self, folder: PurePosixPath, text: str) -> None:
         table = csv.DictReader(text.splitlines(), strict=True)
         columns = set(table.fieldnames or ())
-        if not {'file', 'label'} <= columns <= {'file', 'label', 'subject', 'split'}:
+        known = {'file', 'label', 'subject', 'split', 'fold'}
+        if not {'file', 'label'} <= columns <= known:
             raise BadFileError(
                 'the first line must name the columns file,label and, if known, '
-                f'subject and split, not {table.fieldnames}'
+                f'subject, split and fold, not {table.fieldnames}'
             )
         spelled = {}
         for row in table:
@@ -164,6 +167,11 @@ class LabelledConverter(BaseConverter):
             if None in row or not all(cell and cell.strip() for cell in row.values()):
                 raise BadFileError(f'{where} must have {len(columns)} cells, all full')
             row = {column: cell.strip() for column, cell in row.items()}
+            if not row.get('fold', '0').isdecimal():
+                raise BadFileError(
+                    f'{where} has the fold {row["fold"]!r}, which must be the number '
+                    'of the fold that holds the clip out'
+                )
             name = self.name_of(folder / row.pop('file').replace('\\', '/'))
             if name in self._rows:
                 raise BadFileError(f'{where} lists {name} a second time')
@@ -240,8 +248,8 @@ class LabelledConverter(BaseConverter):
         """From the table, by subject, or drawn.
 
         Raises:
-            ValueError: The table lists files that are not there, or some samples have
-                two coordinates and others three.
+            ValueError: The table lists files that are not there or numbers a single
+                fold, or some samples have two coordinates and others three.
         """
         if absent := sorted(self._rows.keys() - self._names):
             raise ValueError(
@@ -255,11 +263,36 @@ class LabelledConverter(BaseConverter):
                 f'{dims[2]} has 2 coordinates a joint and {dims[3]} has 3. Convert '
                 'them to files of their own.'
             )
+        split = {}
         if any('split' in row for row in self._rows.values()):
-            split = {}
             for name in names:
                 split.setdefault(self._rows[name]['split'], []).append(name)
-            return split
+        return (split | self._folds(names)) or self._held_out(annotations)
+
+    def _folds(self, names: Sequence[str]) -> dict[str, list[str]]:
+        """The splits of a cross-validation, where the table has one."""
+        folds = {
+            name: int(self._rows[name]['fold'])
+            for name in names
+            if 'fold' in self._rows.get(name, ())
+        }
+        numbers = sorted(set(folds.values()))
+        if len(numbers) == 1:
+            raise ValueError(
+                f'{self._table} has fold {numbers[0]} alone, which would hold all '
+                'clips out: number two or more.'
+            )
+        return {
+            f'fold{number}_{part}': [
+                name for name in names if (folds[name] == number) == (part == 'val')
+            ]
+            for number in numbers
+            for part in ('train', 'val')
+        }
+
+    def _held_out(self, annotations: list[dict]) -> dict[str, list[str]]:
+        """By subject, or drawn."""
+        names = [a['frame_dir'] for a in annotations]
         subjects = {a.get('subject') for a in annotations}
         if None not in subjects and len(subjects) > 1:
             # Short before long, so that numbers stand in their order.

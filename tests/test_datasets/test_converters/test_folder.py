@@ -189,6 +189,37 @@ def test_table_labels_subjects_and_splits(tmp_path, layout):
     assert subjects == ['ann', 'ann', 'bob', 'bob', 'eve', 'eve']
 
 
+def test_table_of_a_cross_validation(tmp_path, layout):
+    folds = dict(zip('abcdef', (1, 2, 10, 1, 2, 10), strict=True))
+    lines = [f'data/{name},run,s{fold},{fold}' for name, fold in folds.items()]
+    source = write(tmp_path, {**FILES})
+    (source / 'labels.csv').write_text(table('file,label,subject,fold', *lines))
+    annotation, _ = convert(FolderConverter(layout), source)
+    assert annotation['split'] == {
+        'fold1_train': ['data/b', 'data/c', 'data/e', 'data/f'],
+        'fold1_val': ['data/a', 'data/d'],
+        'fold2_train': ['data/a', 'data/c', 'data/d', 'data/f'],
+        'fold2_val': ['data/b', 'data/e'],
+        'fold10_train': ['data/a', 'data/b', 'data/d', 'data/e'],
+        'fold10_val': ['data/c', 'data/f'],
+    }
+    # Beside them those of a column split.
+    lines = [line + ',train' for line in lines]
+    rows = table('file,label,subject,fold,split', *lines)
+    (source / 'labels.csv').write_text(rows)
+    both, _ = convert(FolderConverter(layout), source)
+    assert both['split'] == {**annotation['split'], 'train': list(labels(annotation))}
+
+    for cells, message in (
+        (['1'] * 6, 'has fold 1 alone'),
+        (['1', '2', 'x', '1', '2', '2'], "line 4 has the fold 'x'"),
+    ):
+        lines = [f'data/{n},run,{c}' for n, c in zip('abcdef', cells, strict=True)]
+        (source / 'labels.csv').write_text(table('file,label,fold', *lines))
+        with pytest.raises(ValueError, match=message):
+            convert(FolderConverter(layout), source)
+
+
 def test_paths_are_relative_to_the_table(tmp_path, layout):
     rows = table('file,label', *(f'{name}.npy,{name in "ab"}' for name in 'abcdef'))
     source = write(tmp_path, {**FILES, 'data/labels.csv': rows})
