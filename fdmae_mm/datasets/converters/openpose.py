@@ -14,16 +14,20 @@ from .base import BadFileError
 from .folder import LabelledConverter, check_joints
 from .persons import Person, PersonsConverter, check_identities
 
-_FRAME = re.compile(r'(?P<name>.+)_(?P<number>[0-9]{12})_keypoints\.json')
+_FRAME = re.compile(r'(?P<name>.*?)_?(?P<number>[0-9]+)_keypoints\.json')
 
 
 class OpenPoseConverter(PersonsConverter):
     """Files of OpenPose, one a frame, as ``--write_json`` leaves them of a video.
 
     A file ``NAME_000000000000_keypoints.json`` has the ``people`` of a frame; of each
-    ``pose_keypoints_2d`` is read, x, y and score of joint after joint. Format and order
-    of the joints:
+    ``pose_keypoints_2d`` is read, x, y and score of joint after joint; before version
+    1.1 it was ``pose_keypoints``. Format and order of the joints:
     https://github.com/CMU-Perceptual-Computing-Lab/openpose/blob/master/doc/02_output.md
+
+    Of a video NAME is its name. Of images, ``--image_dir``, the file is called
+    ``IMAGE_keypoints.json``, and the digits that IMAGE ends in are the number. Of a
+    camera there is no NAME: that of the folder is taken.
 
     The files of one NAME in one folder are a sample, ``FOLDER/NAME``. Its frames are
     those from the first number to the last, at the step of ``--frame_step``; a frame
@@ -60,7 +64,7 @@ class OpenPoseConverter(PersonsConverter):
 
     format = 'openpose'
     source = 'poses that OpenPose found in videos'
-    files = 'files NAME_000000000000_keypoints.json'
+    files = 'files NAME_NUMBER_keypoints.json'
     default_layout = 'openpose_body25'
 
     def __init__(
@@ -81,9 +85,9 @@ class OpenPoseConverter(PersonsConverter):
     def name_of(path: PurePosixPath) -> str:
         """Of the file of a frame the path without number and ending."""
         frame = _FRAME.fullmatch(path.name)
-        return LabelledConverter.name_of(
-            path.with_name(frame['name']) if frame else path
-        )
+        if frame:
+            path = path.with_name(frame['name'] or path.parent.name or 'camera')
+        return LabelledConverter.name_of(path)
 
     def group_of(self, path: PurePosixPath) -> PurePosixPath:
         """The clip of a frame."""
@@ -181,7 +185,9 @@ class OpenPoseConverter(PersonsConverter):
 
     def _person(self, entry: dict) -> Person:
         try:
-            joints = np.array(entry['pose_keypoints_2d'], np.float32).reshape(-1, 3)
+            old = 'pose_keypoints' in entry
+            joints = entry['pose_keypoints' if old else 'pose_keypoints_2d']
+            joints = np.array(joints, np.float32).reshape(-1, 3)
             (identity,) = map(int, entry.get('person_id', [-1]))
         except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise BadFileError(

@@ -170,6 +170,11 @@ def test_files_without_an_id_and_other_models(tmp_path):
     annotation = read(tmp_path, clip('wave/a', [old]), layout='openpose')
     assert annotation['annotations'][0]['keypoint'].shape == (1, 1, 18, 2)
     assert annotation['metainfo']['layout'] == 'openpose'
+    old['pose_keypoints'] = old.pop('pose_keypoints_2d')  # version 1.0
+    oldest = read(tmp_path / '1.0', clip('wave/a', [old]), layout='openpose')
+    assert np.array_equal(
+        oldest['annotations'][0]['keypoint'], annotation['annotations'][0]['keypoint']
+    )
 
 
 # Shapes of the source -----------------------------------------------------------------
@@ -206,6 +211,35 @@ def test_a_folder_a_clip(tmp_path):
         'wave/1/video': 'wave',
         'wave/2/video': 'wave',
     }
+
+
+def test_frames_of_a_camera_and_of_images(tmp_path):
+    # A camera: no name before the number. Images: as many digits as their names have.
+    files = {
+        'wave/1/000000000000_keypoints.json': frame(person(1)),
+        'wave/1/000000000001_keypoints.json': frame(person(2)),
+        'nod/2/frame9_keypoints.json': frame(person(4)),
+        'nod/2/frame10_keypoints.json': frame(person(5)),
+        'nod/3/img_2024_07_keypoints.json': frame(person(6)),
+        'nod/3/img_2024_08_keypoints.json': frame(person(7)),
+    }
+    annotation = read(tmp_path, files)
+    assert labels(annotation) == {
+        'nod/2/frame': 'nod',
+        'nod/3/img_2024': 'nod',
+        'wave/1/1': 'wave',
+    }
+    assert [places(a) for a in annotation['annotations']] == [
+        [[4, 5]],
+        [[6, 7]],
+        [[1, 2]],
+    ]
+    table = {'labels.csv': 'file,label\nwave/1,x\nnod/2,y\nnod/3,y\n'}
+    assert labels(read(tmp_path, files | table))['wave/1/1'] == 'x'
+    # The source is the clip.
+    clips = {name.rpartition('/')[2]: files[name] for name in list(files)[:2]}
+    clips['labels.csv'] = 'file,label\ncamera,x\n'
+    assert labels(read(tmp_path / 'camera', clips)) == {'camera': 'x'}
 
 
 def test_both_shapes_need_a_table(tmp_path):
@@ -379,8 +413,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, workers):
 
 
 def test_a_folder_without_frames(tmp_path):
-    source = write(tmp_path, {'wave/a.json': frame(), 'wave/a_1_keypoints.json': '{}'})
-    with pytest.raises(ValueError, match='holds no files NAME_000000000000_keypoints'):
+    source = write(tmp_path, {'wave/a.json': frame(), 'wave/a_keypoints.json': '{}'})
+    with pytest.raises(ValueError, match='holds no files NAME_NUMBER_keypoints'):
         convert(OpenPoseConverter(), source)
 
 
