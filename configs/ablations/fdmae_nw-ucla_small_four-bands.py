@@ -1,8 +1,6 @@
 """FDMAE with its high band split in two, the upper half for the token (ablation).
 
-    python tools/train.py configs/ablations/fdmae_nw-ucla_small_four-bands.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_nw-ucla_small_four-bands.py
 """
 
 _base_ = '../fdmae_nw-ucla_small.py'

@@ -1,8 +1,6 @@
 """FDMAE with two bands, of the windows of 32 and 8 frames (ablation).
 
-    python tools/train.py configs/ablations/fdmae_nw-ucla_small_two-bands.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_nw-ucla_small_two-bands.py
 """
 
 _base_ = '../fdmae_nw-ucla_small.py'
