@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 
 import mmaction
@@ -66,14 +67,18 @@ def make_record(
 
     Returns:
         dict: With the keys of ``FIELDS``, and ``processes``, how many shared the work,
-        which older records do not have. ``start`` says what made the checkpoint: its
-        config, seed, epochs and seconds; None where there is none. ``command`` has
-        the options that the run was given; None in records older than this field.
+        which older records do not have. ``versions`` has those of the packages that
+        ``custom_imports`` of the config names too, None for one that does not tell.
+        ``start`` says what made the checkpoint: its config, seed, epochs and seconds;
+        None where there is none. ``command`` has the options that the run was given;
+        None in records older than this field.
     """
     protocol = cfg.get('protocol', 'pretrain')
     if loader is None:
         loader = 'train_dataloader' if protocol == 'pretrain' else 'eval_dataloader'
     dataset = unrepeated(cfg.get(loader, {}).get('dataset', {}))
+    measured = measured_on()
+    measured['versions'] |= _imported_versions(cfg)
     here = f'{Path.cwd()}{os.sep}'  # where others have the project is their affair
     return dict(
         config=Path(cfg.filename).stem if cfg.filename else None,
@@ -87,7 +92,7 @@ def make_record(
         seconds=round(seconds),
         command=shlex.join(sys.argv).replace(here, ''),
         processes=get_world_size(),
-        **measured_on(),
+        **measured,
     )
 
 
@@ -148,6 +153,20 @@ def _made_by(checkpoint: str) -> dict:
         epochs=meta.get('epoch'),
         seconds=round(meta['seconds']) if 'seconds' in meta else None,
     )
+
+
+def _imported_versions(cfg: Config) -> dict[str, str | None]:
+    """Versions of the packages, other than this one, that a config imports."""
+    imports = (cfg.get('custom_imports') or {}).get('imports') or []
+    imports = [imports] if isinstance(imports, str) else imports
+    packages = {name.partition('.')[0] for name in imports} - {'fdmae_mm'}
+    distributions = metadata.packages_distributions()
+    return {
+        name: metadata.version(distributions[name][0])
+        if name in distributions
+        else getattr(sys.modules.get(name), '__version__', None)
+        for name in sorted(packages)
+    }
 
 
 def _device() -> str:

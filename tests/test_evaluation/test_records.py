@@ -3,6 +3,9 @@
 import json
 import os
 import subprocess
+import sys
+from importlib import metadata
+from types import ModuleType
 
 import pytest
 import torch
@@ -50,6 +53,21 @@ def test_record_of_a_probe(cfg, tmp_path, monkeypatch):
         config='fdmae_nw-ucla', seed=2, epochs=15, seconds=None
     )
     assert record['versions']['torch'] == torch.__version__
+
+
+def test_record_has_the_versions_of_what_the_config_imports(cfg, monkeypatch):
+    mine, script = ModuleType('mine'), ModuleType('script')
+    mine.__version__ = '0.3'
+    monkeypatch.setitem(sys.modules, 'mine', mine)
+    monkeypatch.setitem(sys.modules, 'script', script)
+    before = make_record(cfg, {}, 1)['versions']
+    cfg.custom_imports = dict(
+        imports=['fdmae_mm', 'mine.models', 'script', 'sklearn.svm']
+    )
+    found = dict(mine='0.3', script=None, sklearn=metadata.version('scikit-learn'))
+    assert make_record(cfg, {}, 1)['versions'] == before | found
+    cfg.custom_imports.imports = 'mine'
+    assert make_record(cfg, {}, 1)['versions'] == before | dict(mine='0.3')
 
 
 def test_weights_that_are_gone_cost_no_record(cfg, tmp_path):
