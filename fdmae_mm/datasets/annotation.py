@@ -87,6 +87,10 @@ def _origin(path: str) -> str:
     return f'Check ann_file; `{command} --help` lists what can be converted.'
 
 
+class _RefusedError(pickle.UnpicklingError):
+    """A pickle that may be whole holds what is not loaded."""
+
+
 class _AnnotationUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module == '__builtin__':  # of the protocols of Python 2
@@ -94,15 +98,16 @@ class _AnnotationUnpickler(pickle.Unpickler):
         try:
             return _ALLOWED[module, name]
         except KeyError:
-            raise pickle.UnpicklingError(
+            raise _RefusedError(
                 f'it refers to {module}.{name}; an annotation file holds only numbers, '
                 'strings, lists, dicts and numpy arrays, and anything else is not '
-                'loaded because it could run code'
+                'loaded because it could run code. Make tensors arrays, '
+                'tensor.numpy(), and save it again'
             ) from None
 
 
 def _refuse_records(tree: object) -> None:
-    """Raises UnpicklingError where an array is not of plain numbers, text or times.
+    """Raises _RefusedError where an array is not of plain numbers, text or times.
 
     A pickle names a plain type and then sets its state, which can declare pointers or
     more bytes than the file gave.
@@ -113,7 +118,7 @@ def _refuse_records(tree: object) -> None:
         if isinstance(item, np.ndarray):
             kind = item.dtype
             if kind.hasobject or kind.subdtype or kind.fields:
-                raise pickle.UnpicklingError(
+                raise _RefusedError(
                     f'it has an array of the type {kind.str!r} with objects or parts, '
                     'which could run code'
                 )
@@ -134,6 +139,8 @@ def load_annotation(path: str | os.PathLike) -> dict:
 
     Returns:
         The dict with 'split', 'annotations' and, in files of this package, 'metainfo'.
+        A list of annotations, or one alone, which MMAction2's tools write of videos,
+        is such a dict without splits.
 
     Raises:
         FileNotFoundError: Nothing is there. The message says where it comes from.
@@ -146,6 +153,10 @@ def load_annotation(path: str | os.PathLike) -> dict:
         try:
             annotation = _AnnotationUnpickler(file).load()
             _refuse_records(annotation)
+        except _RefusedError as error:
+            raise ValueError(
+                f'{path} could not be read as an annotation file: {error}.'
+            ) from error
         # A damaged pickle can raise nearly anything.
         except Exception as error:
             raise ValueError(
@@ -153,6 +164,14 @@ def load_annotation(path: str | os.PathLike) -> dict:
                 f'incomplete: {str(error) or type(error).__name__}. Make it or '
                 'download it again.'
             ) from error
+    if isinstance(annotation, dict) and 'keypoint' in annotation:  # of one video
+        annotation = [annotation]
+    if (
+        isinstance(annotation, list)
+        and annotation
+        and all(isinstance(a, dict) for a in annotation)
+    ):
+        annotation = dict(split={}, annotations=annotation)
     if not isinstance(annotation, dict):
         raise ValueError(
             f"{path} holds a {type(annotation).__name__}, not a dict with 'split' and "

@@ -11,13 +11,21 @@ _MANY_PERSONS = 6
 
 
 def check_order(keypoint: np.ndarray) -> None:
-    """Raises ValueError where an array (M, T, V, C) seems to be (T, M, V, C)."""
+    """Raises ValueError where an array (M, T, V, C) seems to be of another order."""
     persons, frames = keypoint.shape[:2]
     if persons > max(frames, _MANY_PERSONS):
         raise ValueError(
             f'an array of the shape {keypoint.shape} has {persons} persons in {frames} '
             'frames, expected (persons, frames, joints, coordinates); if its frames '
             'stand first, swap them: np.swapaxes(array, 0, 1)'
+        )
+    if persons == 3 and keypoint.shape[3] == 2:
+        raise ValueError(
+            f'an array of the shape {keypoint.shape} reads both as (persons, frames, '
+            'joints, coordinates) of three persons in 2-D and as (coordinates, frames, '
+            'joints, persons) of two in 3-D, the order of ST-GCN; turn that one round, '
+            'np.moveaxis(array, (0, 3), (3, 0)), or give the other a fourth person of '
+            'zeros'
         )
 
 

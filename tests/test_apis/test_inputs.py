@@ -293,6 +293,8 @@ def test_frames_before_persons_are_refused(tmp_path):
     for clip in (swapped, tmp_path / 'a.npy', dict(keypoint=swapped)):
         with pytest.raises(ValueError, match=r'21 persons in 2 frames.*np\.swapaxes'):
             one(clip)
+    with pytest.raises(ValueError, match=r'reads both as .*np\.moveaxis'):
+        one(array(3, 9, 25, 2))
     # Whoever tells the frames means it.
     assert one(dict(keypoint=swapped, total_frames=2)).annotation['total_frames'] == 2
 

@@ -3,7 +3,10 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
+from mmaction.datasets import PoseDataset
 
+from fdmae_mm.datasets import SkeletonDataset
 from fdmae_mm.datasets.annotation import load_annotation, save_annotation
 
 
@@ -172,10 +175,36 @@ def test_file_of_another_kind(tmp_path):
         load_annotation(tmp_path / 'a.pkl')
 
 
+def test_a_list_of_annotations_or_one_alone_has_no_splits(annotation, tmp_path):
+    (sample,) = annotation['annotations']
+    for content in ([sample, sample], sample):
+        (tmp_path / 'a.pkl').write_bytes(pickle.dumps(content))
+        found = load_annotation(tmp_path / 'a.pkl')
+        assert found['split'] == {}
+        samples = found['annotations']
+        assert len(samples) == (2 if isinstance(content, list) else 1)
+        assert np.array_equal(samples[-1]['keypoint'], sample['keypoint'])
+    # As PoseDataset reads it.
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps([sample, sample]))
+    dataset = SkeletonDataset(str(tmp_path / 'a.pkl'), pipeline=[])
+    assert len(dataset) == len(PoseDataset(str(tmp_path / 'a.pkl'), pipeline=[])) == 2
+    with pytest.raises(ValueError, match="has no split 'train'"):
+        SkeletonDataset(str(tmp_path / 'a.pkl'), pipeline=[], split='train')
+
+
+def test_tensors_say_what_to_do(annotation, tmp_path):
+    annotation['annotations'][0]['keypoint'] = torch.ones(1, 1, 2, 3)
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(annotation))
+    with pytest.raises(ValueError, match=r'torch.*tensor\.numpy\(\)') as found:
+        load_annotation(tmp_path / 'a.pkl')
+    assert 'damaged' not in str(found.value)
+
+
 @pytest.mark.parametrize(
     ('content', 'message'),
     [
         ([1], 'holds a list'),
+        ([], 'holds a list'),
         (dict(annotations=[]), "'split' with a dict, found none"),
         (dict(split={}, labels=[]), r"'annotations' .* keys are \['labels', 'split'\]"),
         (dict(split=['a'], annotations=[]), "'split' with a dict, found list"),

@@ -358,7 +358,10 @@ class FolderConverter(LabelledConverter):
                 content = io.BytesIO(file.read())
                 keypoint = np.lib.format.read_array(content, allow_pickle=False)
             except BAD_ARRAY as error:
-                raise BadFileError(f'no array without pickle: {error}') from error
+                raise BadFileError(
+                    f'no array without pickle: {error}; save the array itself, '
+                    'np.save(name, array), and not a dict that holds it'
+                ) from error
         if keypoint.ndim == 3:
             keypoint = keypoint[None]
         if (
@@ -402,8 +405,11 @@ class FolderConverter(LabelledConverter):
         for number, row in enumerate(rows, 1):
             if len(row) != width:
                 raise BadFileError(
-                    f'row {number} has {len(row)} cells and the first has {width}'
+                    f'row {number} has {len(row)} cells and the first has {width}; '
+                    "numbers are written with '.' and not with a comma"
                 )
+        # What pandas writes above columns without names.
+        counted = rows[0] == [str(column) for column in range(width)]
         header = [name.lower() for name in rows[0]]
         joints = [joint.lower() for joint in self._skeleton.joints]
         named = {f'{joint}_{axis}' for joint in joints for axis in 'xyz'} & set(header)
@@ -412,18 +418,23 @@ class FolderConverter(LabelledConverter):
         if not named and (any(map(_is_number, header)) or not any(header)):
             dims, wanted = width / num_joints, range(1, width + 1)
             if dims not in (2, 3):
+                more = '; with a state or score of each joint, leave it out'
                 raise BadFileError(
                     f'{width} columns, but the layout {self._skeleton.name!r} needs '
                     f'{3 * num_joints} or {2 * num_joints}, separated by commas, or '
-                    'names in the first line'
+                    f'names in the first line{more if dims == 4 else ""}'
                 )
+            if counted:
+                rows, first = rows[1:], 2
         else:
             dims = 3 if any(f'{joint}_z' in header for joint in joints) else 2
             wanted = [f'{joint}_{axis}' for joint in joints for axis in 'xyz'[:dims]]
             if missing := [name for name in wanted if name not in header]:
                 raise BadFileError(
                     f'the first line does not name {len(missing)} columns of the '
-                    f'layout {self._skeleton.name!r}, the first is {missing[0]}'
+                    f'layout {self._skeleton.name!r}, the first is {missing[0]}; it '
+                    f'names {", ".join(rows[0][:3])}, ...; columns are called JOINT_x, '
+                    'JOINT_y and JOINT_z'
                 )
             if twice := [name for name in wanted if header.count(name) > 1]:
                 raise BadFileError(f'the first line names {twice[0]} more than once')

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from ..layouts import LAYOUTS
 from .base import BadFileError
 from .folder import LabelledConverter, check_joints
 from .persons import Person, PersonsConverter, check_identities
@@ -69,6 +70,7 @@ class MMPoseConverter(PersonsConverter):
         if isinstance(record, dict) and 'people' in record:
             raise BadFileError('one frame of OpenPose; its format is openpose')
         if isinstance(record, dict):
+            self._check_names(record.get('meta_info'))
             record = record.get('instance_info')
         if not isinstance(record, list):
             raise BadFileError(
@@ -80,8 +82,7 @@ class MMPoseConverter(PersonsConverter):
             for frame in record
         ):
             raise BadFileError(
-                'not every entry is a frame {frame_id, instances}; mmpose leaves them '
-                'out where its input was an image and not a video'
+                'not every entry is a frame {frame_id, instances}; ' + _kind_of(record)
             )
         ids = [frame.get('frame_id', i) for i, frame in enumerate(record)]
         if not (
@@ -104,6 +105,19 @@ class MMPoseConverter(PersonsConverter):
                 raise BadFileError(f'frame {frame_id}: {error}') from error
             frames[frame_id - ids[0]] = people
         return frames
+
+    def _check_names(self, meta: object) -> None:
+        """Refuse a file whose own names of its joints are those of another layout."""
+        names = meta.get('keypoint_id2name') if isinstance(meta, dict) else None
+        if not isinstance(names, dict):
+            return
+        joints = tuple(names.get(str(i)) for i in range(len(names)))
+        fit = sorted(n for n, known in LAYOUTS.items() if known.joints == joints)
+        if fit and joints != self._skeleton.joints:
+            raise BadFileError(
+                f'its joints are those of the layout {fit[0]!r}, not of '
+                f'{self._skeleton.name!r}: --layout {fit[0]}'
+            )
 
     def _person(self, instance: dict) -> Person:
         try:
@@ -128,3 +142,17 @@ class MMPoseConverter(PersonsConverter):
         if not isinstance(track_id, (int, str, type(None))):
             raise BadFileError(f'track_id={track_id!r} must be a number or a name')
         return Person(keypoint, score, track_id)
+
+
+def _kind_of(record: list) -> str:
+    """What a list that holds no frames of mmpose is instead, and the way out."""
+    keys = next((set(entry) for entry in record if isinstance(entry, dict)), set())
+    if {'keypoints', 'keypoint_scores'} <= keys:
+        return 'it is the prediction of an image: run mmpose on the video'
+    if {'keypoints', 'image_id'} <= keys:
+        return (
+            'it seems to be of AlphaPose: save arrays (persons, frames, joints, '
+            'coordinates) and take the format folder'
+        )
+    found = f'entries with {sorted(map(str, keys))}' if keys else 'no dicts'
+    return f'found {found}'

@@ -64,7 +64,9 @@ class MSRAction3DConverter(BaseConverter):
         'pick up and throw',
     )
     source = 'MSR-Action3D, real-world coordinates (Li et al., CVPR Workshops 2010)'
-    files = 'files aAA_sSS_eEE_skeleton3D.txt'
+    files = (
+        'files aAA_sSS_eEE_skeleton3D.txt, which are those of MSRAction3DSkeletonReal3D'
+    )
 
     def accepts(self, path: PurePosixPath) -> bool:
         """Whether the name has the form of the set."""

@@ -193,7 +193,7 @@ def _read(text: bytes) -> tuple[int, list[_Body]]:
     values = text.split()
     if not values:
         raise BadFileError('the file is empty')
-    rows, coordinates, at = {}, [], 1
+    rows, coordinates, at, frame = {}, [], 1, 0
     try:
         num_frames = int(values[0])
         for frame in range(num_frames):
@@ -213,7 +213,6 @@ def _read(text: bytes) -> tuple[int, list[_Body]]:
                 coordinates.append(
                     [body[_HEAD_VALUES + axis :: _JOINT_VALUES] for axis in range(3)]
                 )
-        joints = np.array(coordinates, dtype=np.float64)  # (n, 3, V)
     except BadFileError:
         raise
     except IndexError as error:
@@ -221,7 +220,17 @@ def _read(text: bytes) -> tuple[int, list[_Body]]:
             f'it ends in frame {frame + 1} of {num_frames}; unpack it again'
         ) from error
     except ValueError as error:
-        raise BadFileError(f'no number where one is expected: {error}') from error
+        raise BadFileError(
+            f'frame {frame + 1}: no number where one is expected: {error}; a body is '
+            f'{_HEAD_VALUES} values, the last its number of joints, {_NUM_JOINTS}, and '
+            f'{_JOINT_VALUES} for each'
+        ) from error
+    try:
+        joints = np.array(coordinates, dtype=np.float64)  # (n, 3, V)
+    except ValueError as error:
+        raise BadFileError(
+            f'no number where a coordinate is expected: {error}'
+        ) from error
     if at < len(values):
         raise BadFileError(f'{len(values) - at} values after its {num_frames} frames')
     if not rows:

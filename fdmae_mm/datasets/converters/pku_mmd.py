@@ -71,7 +71,7 @@ class BasePKUMMDConverter(BaseConverter):
     split_name: re.Pattern
 
     def __init__(self) -> None:
-        self._labels: dict[str, str] = {}
+        self._labels: dict[str, tuple[PurePosixPath, str]] = {}
         self._lists: dict[str, tuple[set[str], set[str]]] = {}
 
     @abstractmethod
@@ -91,10 +91,20 @@ class BasePKUMMDConverter(BaseConverter):
         return path.suffix == '.txt' and self.name.fullmatch(path.stem) is not None
 
     def read_side_file(self, path: PurePosixPath, file: BinaryIO) -> None:
-        """Keeps labels, or the training and the validation recordings."""
+        """Keeps labels, or the training and the validation recordings.
+
+        Raises:
+            BadFileError: A recording has two files of labels that differ, or the list
+                is none.
+        """
         text = file.read().decode(errors='replace')
         if self._is_text(path):
-            self._labels[path.stem] = text
+            before, known = self._labels.setdefault(path.stem, (path, text))
+            if text != known:
+                raise BadFileError(
+                    f'{before} and {path} are labels of one recording, and differ: '
+                    'leave the folder of one of them out'
+                )
             return
         # The files spell it "Validataion".
         parts = re.split('(?i)valid', text, maxsplit=1)
@@ -117,19 +127,18 @@ class BasePKUMMDConverter(BaseConverter):
             )
         frames = _read_frames(file)
         samples = []
-        for line, (action, start, end) in enumerate(
-            _read_labels(self._labels[recording])
-        ):
+        labels, text = self._labels[recording]
+        for line, (action, start, end) in enumerate(_read_labels(labels, text)):
             if not 1 <= action <= len(self.classes):
                 raise BadFileError(
-                    f'line {line + 1} of its labels has the action {action}, expected '
-                    f'1 to {len(self.classes)}'
+                    f'line {line + 1} of its labels, {labels}, has the action '
+                    f'{action}, expected 1 to {len(self.classes)}'
                 )
             if start < 0 or end > len(frames):
                 raise BadFileError(
-                    f'line {line + 1} of its labels is a clip from frame {start} to '
-                    f'{end}, but the recording has {len(frames)} frames; it may be '
-                    'incomplete'
+                    f'line {line + 1} of its labels, {labels}, is a clip from frame '
+                    f'{start} to {end}, but the recording has {len(frames)} frames; '
+                    'it may be incomplete'
                 )
             clip = frames[start:end].swapaxes(0, 1)  # (M, T, V, C)
             clip = clip[clip.any(axis=(1, 2, 3))]
@@ -227,12 +236,12 @@ def _read_frames(file: BinaryIO) -> np.ndarray:
     return frames.reshape(-1, _NUM_PERSONS, _NUM_JOINTS, 3)
 
 
-def _read_labels(text: str) -> list[tuple[int, int, int]]:
+def _read_labels(path: PurePosixPath, text: str) -> list[tuple[int, int, int]]:
     """Action, start and end of each line."""
     try:
         rows = [line.split(',')[:3] for line in text.splitlines() if line.strip()]
         return [(int(action), int(start), int(end)) for action, start, end in rows]
     except ValueError as error:
         raise BadFileError(
-            f'its labels are not lines of action,start,end,confidence: {error}'
+            f'its labels, {path}, are not lines of action,start,end,confidence: {error}'
         ) from error

@@ -225,7 +225,7 @@ class AlignSkeleton(BaseTransform):
         if self.rotate != 'none' and channels != 3:
             raise ValueError(
                 f'rotate={self.rotate!r} needs 3-D coordinates, but keypoint has '
-                f"C={channels}. Use rotate='none'."
+                f"C={channels}. Use rotate='none', and a model of 2-D joints."
             )
         seen = _seen(keypoint)
         present = seen.any(axis=(1, 2))

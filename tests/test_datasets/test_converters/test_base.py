@@ -23,6 +23,7 @@ from fdmae_mm.datasets.converters import (
     convert,
     summarize,
 )
+from fdmae_mm.datasets.layouts import get_layout
 
 
 class LengthConverter(BaseConverter):
@@ -247,6 +248,28 @@ def test_names_that_are_no_utf8_are_escaped(tmp_path, monkeypatch, source_of):
     assert annotation['split']['train'] == ['a', r'a\xff', 'b']
     assert [name for name, _ in skipped] == ['bad.len', r'bad\xff.len']
     summarize(annotation, skipped).encode()  # as print does
+
+
+def test_summary_warns_of_bodies_upside_down():
+    low, high = get_layout('kinect_v1').spine
+    down = np.zeros((1, 3, 20, 3), np.float32)
+    down[:, :, low, 1], down[:, :, high, 1] = 1, 0.5  # y down, as an image has it
+    down[:, 2] = 0
+    flat = dict(keypoint=np.zeros((1, 3, 20, 3), np.float32))
+    samples = [dict(keypoint=down), dict(keypoint=-down), dict(keypoint=down), flat]
+    samples = [dict(sample, label=0, total_frames=3) for sample in samples]
+    metainfo = dict(classes=['a'], layout='kinect_v1')
+
+    def text(samples, **change):
+        content = dict(split={}, annotations=samples, metainfo=metainfo | change)
+        return summarize(content, [])
+
+    assert 'warning:   y points down in 2 of 3 sequences; ' in text(samples[:3])
+    assert 'negate y and z' in text(samples[:3])
+    assert 'warning' not in text(samples)  # not in most
+    assert 'warning' not in text(samples[:3], layout='coco')  # has no spine
+    flat = [dict(sample, keypoint=sample['keypoint'][..., :2]) for sample in samples]
+    assert 'warning' not in text(flat[:3])  # pixels count from above
 
 
 def test_damaged_zip(tmp_path):

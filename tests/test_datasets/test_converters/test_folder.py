@@ -82,6 +82,20 @@ def test_csv_without_names(tmp_path, layout):
     assert np.array_equal(sample['keypoint'], values.reshape(1, 2, 3, 3))
 
 
+def test_csv_of_pandas_whose_columns_are_numbered(tmp_path, layout):
+    values = np.arange(18.0).reshape(2, 9) + 0.5
+    numbered = csv_of(values, ','.join(map(str, range(9))) + '\n')
+    plain = convert(
+        FolderConverter(layout), write(tmp_path, {'sit/a.csv': csv_of(values)})
+    )
+    found = convert(
+        FolderConverter(layout), write(tmp_path / 'pandas', {'sit/a.csv': numbered})
+    )
+    assert np.array_equal(
+        found[0]['annotations'][0]['keypoint'], plain[0]['annotations'][0]['keypoint']
+    )
+
+
 def test_csv_with_names_in_any_order(tmp_path, layout):
     header = (
         'time,Left_Knee_y,left_knee_x, pelvis_x,pelvis_y,right_knee_x,right_knee_y\n'
@@ -353,6 +367,12 @@ BAD = {
     'no label: add a labels.csv, or .* each class; .* one folder of any name': {
         'bad.npy': array(0)
     },
+    r'shape \(3, 4, 3, 2\) reads both as .*two in 3-D, .*np.moveaxis\(array, ': {
+        'sit/bad.npy': array(0, 4, persons=3, dims=2)
+    },
+    'no array without pickle: .*np.save': {
+        'sit/bad.npy': np.array([dict(joints=[1])], dtype=object)
+    },
     r'shape \(7, 2, 3, 3\) has 7 persons in 2 frames.*np.swapaxes\(array, 0, 1\)': {
         'sit/bad.npy': np.ones((7, 2, 3, 3))
     },
@@ -369,8 +389,13 @@ BAD = {
     'no array without pickle: the magic': {'sit/bad.npy': 'something else'},
     'no array without pickle: ': {'sit/bad.npy': NO_HEADER},
     'no frames ?$': {'sit/bad.csv': '\n'},
-    'row 2 has 2 cells and the first has 9': {'sit/bad.csv': '1' + ',1' * 8 + '\n1,2'},
+    'row 2 has 2 cells and the first has 9; numbers are written with': {
+        'sit/bad.csv': '1' + ',1' * 8 + '\n1,2'
+    },
     '1 columns, but the layout .stick. needs 9 or 6': {'sit/bad.csv': '1\n2'},
+    '12 columns.*in the first line; with a state or score of each joint, leave it': {
+        'sit/bad.csv': '1' + ',1' * 11
+    },
     "row 2, column 3: 'x' is no number": {
         'sit/bad.csv': '1' + ',1' * 8 + '\n,1,x' + ',1' * 6
     },
@@ -385,7 +410,9 @@ BAD = {
         'sit/bad.csv': NAMES.replace(',', ';') + '\n1,5' + ';2' * 6
     },
     "by ';'": {'sit/bad.csv': '1,5' + ';2,5' * 8},
-    'not name 5 columns .* first is pelvis_y': {'sit/bad.csv': 'pelvis_x\n1'},
+    'not name 5 columns .* first is pelvis_y; it names pelvis_x, .*called JOINT_x': {
+        'sit/bad.csv': 'pelvis_x\n1'
+    },
     '1 joints are NaN or': {'sit/bad.csv': 'nan' + ',1' * 8},
 }
 

@@ -11,6 +11,7 @@ from mmengine.registry import DefaultScope
 from fdmae_mm.datasets import SkeletonDataset
 from fdmae_mm.datasets.annotation import save_annotation
 from fdmae_mm.datasets.converters import MMPoseConverter, convert
+from fdmae_mm.datasets.layouts import LAYOUTS
 
 WIDTH, HEIGHT = 640, 480
 
@@ -77,6 +78,15 @@ def test_a_video_becomes_an_annotation(tmp_path, form):
     expected = np.array([[p['keypoints'] for p in people]], np.float32)
     assert np.array_equal(sample['keypoint'], expected)
     assert np.array_equal(sample['keypoint_score'], np.full((1, 3, 17), 0.5))
+
+
+@pytest.mark.parametrize(
+    'names', [LAYOUTS['coco'].joints, ('a', *LAYOUTS['h36m'].joints[1:]), None]
+)
+def test_names_of_the_joints_that_fit_or_are_unknown(tmp_path, names):
+    content = demo([[pose(0)]])
+    content['meta_info']['keypoint_id2name'] = names and dict(enumerate(names))
+    assert one(tmp_path, content)['keypoint'].shape == (1, 1, 17, 2)
 
 
 def test_image_size_is_left_out_where_it_is_unknown(tmp_path):
@@ -243,7 +253,16 @@ BAD = {
     'no valid json': '[{"frame_id": 0',
     'expected a list of frames': {'keypoints': []},
     'its format is openpose': dict(version=1.3, people=[]),
-    'input was an image': [pose(0)],
+    'it is the prediction of an image: run mmpose on the video': [pose(0)],
+    'it seems to be of AlphaPose: .* the format folder': [
+        dict(image_id='0.jpg', keypoints=[1.0] * 51, score=2.5, category_id=1)
+    ],
+    r"found entries with \['landmarks', 'time'\]": [dict(time=0, landmarks=[])],
+    'found no dicts': [[1, 2]],
+    "its joints are those of the layout 'h36m', not of 'coco': --layout h36m": dict(
+        meta_info=dict(keypoint_id2name=dict(enumerate(LAYOUTS['h36m'].joints))),
+        instance_info=inferencer([[pose(0, dims=3)]]),
+    ),
     'frame_id does not count upwards': inferencer([[], []])[::-1],
     'no person in any of 2 frames': inferencer([[], []]),
     'frame 0: 18 joints, .*coco. has 17; layouts of 18 joints: openpose;': (

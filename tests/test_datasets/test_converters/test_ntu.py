@@ -176,7 +176,10 @@ BAD = {
     'the file is empty': '',
     'nobody is tracked in its 2 frames': '2\n0\n0\n',
     'nobody is tracked in its 0 frames': '0\n',
-    r"no number.*b'x'": GOOD.replace('1.0', 'x', 1),
+    r"no number where a coordinate is expected: .*b'x'": GOOD.replace('1.0', 'x', 1),
+    r"frame 1: no number.*b'1.0'.* 11 values, the last .* 25, and 12 for each": (
+        GOOD.replace('25', '1.0', 1)
+    ),
     r"no number.*b'three'": GOOD.replace('3', 'three', 1),
     r'frame 1 has a body of 24 joints': text_of([[(ANN, body()[:24])]]),
     r'4 values after its 3 frames': GOOD + '1 2 3 4\n',

@@ -108,15 +108,15 @@ BAD = {
     ),
     'not 150 numbers a line: .* changed from 150 to 151': (TEXT + ' 2', '1,0,2,1'),
     "not 150 numbers a line: .*'1.5x'": (TEXT + 'x', '1,0,2,1'),
-    'line 2 of its labels .* from frame 2 to 5, but the recording has 4 frames': (
+    'line 2 of its labels, Label/.*/0003-L.txt, .* 2 to 5, but .* has 4 frames': (
         TEXT,
         '1,0,4,1\n1,2,5,1',
     ),
     'from frame -1 to 2': (TEXT, '1,-1,2,1'),
-    'line 1 of its labels has the action 52, expected 1 to 51': (TEXT, '52,0,2,1'),
+    'line 1 of its labels, .*, has the action 52, expected 1 to 51': (TEXT, '52,0,2,1'),
     'the action 0, expected': (TEXT, '0,0,2,1'),
-    'its labels are not lines of action,start,end': (TEXT, '1,0\n'),
-    "its labels are not lines .*'two'": (TEXT, '1,0,two,1\n'),
+    'its labels, .*/0003-L.txt, are not lines of action,start,end': (TEXT, '1,0\n'),
+    "its labels, .*, are not lines .*'two'": (TEXT, '1,0,two,1\n'),
     'joints are NaN': (TEXT.replace('1.5', 'nan', 1), '1,0,2,1'),
 }
 
@@ -134,6 +134,20 @@ def test_bad_file_is_listed_and_left_out(tmp_path, reason, texts):
     assert re.search(reason, found)
     with pytest.raises(BadFileError, match=reason):
         convert(PKUMMD1Converter(), tmp_path, strict=True)
+
+
+def test_labels_of_one_recording_in_two_folders(tmp_path):
+    write(tmp_path, '0002-L', recording_of(4), '1,0,4,1\n')
+    (tmp_path / 'my_labels').mkdir()
+    second = tmp_path / 'my_labels' / '0002-L.txt'
+    second.write_text('1,0,4,1\n')  # a copy does no harm
+    annotation, _ = convert(PKUMMD1Converter(), tmp_path)
+    assert frame_dirs(annotation) == ['0002-L_000']
+    second.write_text('0\n1\n1\n0\n')
+    with pytest.raises(
+        BadFileError, match=r'Label/.*/0002-L.txt and my_labels/0002-L.txt .* differ'
+    ):
+        convert(PKUMMD1Converter(), tmp_path)
 
 
 def test_recording_without_labels(tmp_path):
