@@ -108,6 +108,18 @@ def preprocess(joints: np.ndarray, metadata: dict) -> np.ndarray:
     return clip['keypoint']
 
 
+def interpolate_joints(clip: dict) -> None:
+    """A joint that dropped out lies between the frames that have it."""
+    joints = clip['keypoint'] = clip['keypoint'].copy()
+    seen = joints.any(-1)  # (M, T, V)
+    for person, joint in np.argwhere(seen.any(1)):
+        has = seen[person, :, joint]
+        lost = seen[person].any(-1) & ~has
+        times = np.arange(len(has))
+        for line in joints[person, :, joint].T:
+            line[lost] = np.interp(times[lost], times[has], line[has])
+
+
 def align_skeleton(clip: dict, layout: dict, rotate: str, center: str) -> None:
     """The main person's centre to the origin, its right-left line along +x."""
     if rotate not in ('vertical', 'none'):
@@ -213,6 +225,7 @@ def format_gcn_input(clip: dict, num_person: int, mode: str) -> None:
 
 
 TRANSFORMS = {
+    'InterpolateJoints': interpolate_joints,
     'AlignSkeleton': align_skeleton,
     'TemporalCropResize': temporal_crop_resize,
     'FormatGCNInput': format_gcn_input,

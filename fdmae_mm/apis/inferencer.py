@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.logging import print_log
 from rich.console import Console
 from rich.progress import Progress
 
@@ -28,7 +30,7 @@ from ..datasets.keypoints import (
     present_first,
     present_persons,
 )
-from ..datasets.layouts import LAYOUTS, SkeletonLayout
+from ..datasets.layouts import LAYOUTS, SkeletonLayout, points_down
 from ..datasets.transforms import MapSkeleton
 from ..files import printable, written_whole
 from ..models.heads.classification import pool
@@ -408,7 +410,7 @@ class SkeletonInferencer:
     ) -> dict[str, list[dict]]:
         """Reads, batches and predicts; at any time one batch of views is in memory."""
         found = reader.find(inputs)
-        jobs, skipped = [], []
+        jobs, skipped, down = [], [], []
 
         def skip(name: str, error: Exception) -> None:
             if reader.strict:
@@ -449,6 +451,11 @@ class SkeletonInferencer:
                         skip(clip.name, error)
                     else:
                         jobs.append(job)
+                        layout = clip.layout or self.layout
+                        # A part tells it; a recording may be larger than memory.
+                        part = clip.annotation['keypoint'][:, :1000]
+                        if layout is not None and points_down(part, layout):
+                            down.append(clip.name)
 
             queue = views()
             while batch := list(islice(queue, batch_size)):
@@ -460,6 +467,14 @@ class SkeletonInferencer:
             first = [f'. The first, {s["name"]}: {s["reason"]}' for s in skipped[:1]]
             raise ValueError(
                 f'None of {len(found)} inputs could be used{"".join(first)}'
+            )
+        if 2 * len(down) > len(jobs):
+            print_log(
+                f'y points down in {len(down)} of {len(jobs)} inputs, the first is '
+                f'{down[0]}: the models of this project are trained with y up, so '
+                'negate y and z, if this one is not of data like these',
+                logger='current',
+                level=logging.WARNING,
             )
         return dict(predictions=[job.result() for job in jobs], skipped=skipped)
 

@@ -233,10 +233,11 @@ class FrameStream:
         frame = np.asarray(frame, dtype=np.float32)
         if frame.ndim == 2:
             frame = frame[None]
-        if frame.ndim != 3:
+        if frame.ndim != 3 or 0 in frame.shape:
             raise ValueError(
                 f'frame has the shape {frame.shape}, expected (persons, joints, '
-                'coordinates), or (joints, coordinates) of one person.'
+                'coordinates), or (joints, coordinates) of one person; one without '
+                'anyone is a row of zeros.'
             )
         alone = dict(keypoint=frame[:, None])
         frame = measured(alone, self._non_finite, self.frames)['keypoint'][:, 0]

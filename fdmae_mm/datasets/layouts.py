@@ -15,6 +15,8 @@ import numpy as np
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
 
+from .keypoints import any_coordinate
+
 PARTS = ('torso', 'left_arm', 'right_arm', 'left_leg', 'right_leg')
 
 # fmt: off
@@ -37,8 +39,8 @@ _MIDDLE_SYNONYMS = {
     ),
     'shoulder_center': (
         'shoulder_centre', 'spine_shoulder', 'mid_shoulder', 'thorax', 'upper_torso',
-        'spine_chest', 'chest',
     ),
+    'spine_chest': ('chest',),
     'neck': ('neck_base', 'upper_neck'),
     'head_top': ('top_head',),
 }
@@ -57,13 +59,23 @@ _SIDE_SYNONYMS = {
 _STAND_INS = {
     'pelvis': (('left_hip', 'right_hip'),),
     'spine': (('pelvis', 'shoulder_center'),),
-    'shoulder_center': (('neck',), ('left_shoulder', 'right_shoulder')),
+    'shoulder_center': (
+        ('neck',),
+        ('left_shoulder', 'right_shoulder'),
+        ('spine_chest',),
+    ),
+    'spine_chest': (('spine', 'shoulder_center'),),
     'neck': (('shoulder_center',),),
     'head': (('head_top',), ('nose',), ('left_ear', 'right_ear')),
     'head_top': (('head',),),
     'nose': (('head',),),
     **{f'{side}_eye': (('nose',),) for side in ('left', 'right')},
     **{f'{side}_ear': (('head',),) for side in ('left', 'right')},
+    **{f'{side}_mouth': (('nose',),) for side in ('left', 'right')},
+    **{
+        f'{side}_clavicle': (('shoulder_center', f'{side}_shoulder'),)
+        for side in ('left', 'right')
+    },
     **{
         f'{side}_{joint}': ((f'{side}_{other}',),)
         for side in ('left', 'right')
@@ -72,6 +84,10 @@ _STAND_INS = {
             ('hand', 'wrist'),
             ('hand_tip', 'hand'),
             ('thumb', 'hand'),
+            ('index', 'hand'),
+            ('pinky', 'hand'),
+            ('eye_inner', 'eye'),
+            ('eye_outer', 'eye'),
             ('ankle', 'foot'),
             ('foot', 'ankle'),
             ('toe', 'foot'),
@@ -490,23 +506,27 @@ def layout_from_joints(
     name: str,
     joints: Sequence[str],
     edges: Sequence[Sequence[str | int]],
+    center: str | int | None = None,
 ) -> SkeletonLayout:
     """Derives a layout from joint names and bones alone.
 
     Sides are found by left or right, l or r in the name (``left_hip``, ``LeftHip``,
     ``hip.L``), body parts, centre, spine, shoulders and hips by what joints are
-    commonly called. The centre is the lowest joint on the midline (pelvis, spine,
-    shoulder centre, neck), else joint 0; bones point towards it.
+    commonly called. Bones point towards the centre.
 
     Args:
         name: Name of the layout.
         joints: Joint names in the order of the data.
         edges: Bones as pairs of joint names or of indices from 0, in any direction.
             Those that would close a circle are left out.
+        center: Name or index of the centre, which alignment puts at the origin. By
+            default the lowest joint on the midline (pelvis, spine, chest, shoulder
+            centre, neck), else joint 0. Where the hips are seldom seen, take the neck.
 
     Raises:
-        ValueError: An edge does not join two of the joints, a name occurs twice, or a
-            joint of one side has no counterpart on the other.
+        ValueError: An edge does not join two of the joints, ``center`` is none of
+            them, a name occurs twice, or a joint of one side has no counterpart on
+            the other.
     """
     joints = tuple(joints)
     if not joints or not all(isinstance(joint, str) for joint in joints):
@@ -520,7 +540,12 @@ def layout_from_joints(
                 f'Layout {name!r}: edge {tuple(edge)} must be two of the names '
                 f'{joints}, or two of their indices from 0 to {len(joints) - 1}.'
             )
-    return _derive(name, joints, links, None)
+    if center is not None and center not in known:
+        raise ValueError(
+            f'Layout {name!r}: center={center!r} must be one of the names {joints}, or '
+            f'of their indices from 0 to {len(joints) - 1}.'
+        )
+    return _derive(name, joints, links, None, known.get(center))
 
 
 def _derive(
@@ -528,12 +553,14 @@ def _derive(
     joints: tuple[str, ...],
     links: Sequence[tuple[int, int]],
     left_right: tuple[tuple[int, int], ...] | None,
+    center: int | None = None,
 ) -> SkeletonLayout:
     """A layout from joints and undirected links; what is left follows from names."""
     index = _canonical_index(joints)
-    upwards = ('pelvis', 'spine', 'shoulder_center', 'neck')
+    upwards = ('pelvis', 'spine', 'spine_chest', 'shoulder_center', 'neck')
     middle = [index[joint] for joint in upwards if joint in index]
-    center = middle[0] if middle else 0
+    if center is None:
+        center = middle[0] if middle else 0
     return _build(
         name,
         joints,
@@ -572,8 +599,8 @@ def get_layout(layout: str | Mapping | SkeletonLayout) -> SkeletonLayout:
 
     Args:
         layout: Name of a known layout, an mmpose ``dataset_info``, or a dict with the
-            fields of :class:`SkeletonLayout`, or with ``name``, ``joints`` and
-            ``edges`` alone, as :func:`layout_from_joints` takes them.
+            fields of :class:`SkeletonLayout`, or with ``name``, ``joints``, ``edges``
+            and perhaps ``center`` alone, as :func:`layout_from_joints` takes them.
 
     Raises:
         KeyError: No layout has this name.
@@ -584,15 +611,15 @@ def get_layout(layout: str | Mapping | SkeletonLayout) -> SkeletonLayout:
     if isinstance(layout, Mapping):
         if 'keypoint_info' in layout:
             return from_mmpose(layout)
-        if set(layout) == {'name', 'joints', 'edges'}:
+        if set(layout) - {'center'} == {'name', 'joints', 'edges'}:
             return layout_from_joints(**layout)
         known = {field.name for field in fields(SkeletonLayout)}
         required = known - {'spine', 'shoulders', 'hips'}
         if not required <= set(layout) <= known:
             raise ValueError(
                 f'A layout has the fields {sorted(known)}, of which '
-                f'{sorted(required)} are required, or name, joints and edges alone, '
-                f'but got {sorted(layout)}.'
+                f'{sorted(required)} are required, or name, joints, edges and perhaps '
+                f'center alone, but got {sorted(layout)}.'
             )
         return SkeletonLayout(**layout)
     if layout not in LAYOUTS:
@@ -601,6 +628,29 @@ def get_layout(layout: str | Mapping | SkeletonLayout) -> SkeletonLayout:
             'given as an mmpose dataset_info or a dict of SkeletonLayout fields.'
         )
     return LAYOUTS[layout]
+
+
+def points_down(keypoint: np.ndarray, layout: SkeletonLayout) -> bool:
+    """Whether y points down: the upper end of the first body is below the lower.
+
+    The ends are those of the spine, or else hips and shoulders; of the frames that have
+    them all the median counts. Always False in 2-D, and of a layout without them.
+
+    Args:
+        keypoint: Joints of a clip, (M, T, V, C).
+        layout: Their layout.
+    """
+    low, high = layout.hips, layout.shoulders
+    if layout.spine is not None:
+        low, high = ([joint] for joint in layout.spine)
+    if low is None or high is None or keypoint.shape[3] != 3:
+        return False
+    joints = keypoint[0][:, [*low, *high]]  # (T, joints, 3)
+    y = joints[any_coordinate(joints != 0).all(axis=1), :, 1]
+    if not len(y):
+        return False
+    heights = y[:, len(low) :].mean(1) - y[:, : len(low)].mean(1)
+    return bool(np.median(heights) < 0)
 
 
 def differing_joint(a: SkeletonLayout, b: SkeletonLayout) -> int | None:

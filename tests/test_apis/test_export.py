@@ -302,8 +302,14 @@ RECORDINGS = {
         [dict(ALIGN, rotate='vertical', center='clip'), RESIZE, FORMAT],
         [dict(ALIGN, rotate='vertical', center='first'), RESIZE, FORMAT],
         [dict(ALIGN, rotate='none'), dict(RESIZE, num_clips=3), FORMAT],
+        [
+            dict(type='InterpolateJoints'),
+            dict(ALIGN, rotate='vertical', center='clip'),
+            RESIZE,
+            FORMAT,
+        ],
     ],
-    ids=['clip', 'first', 'three clips'],
+    ids=['clip', 'first', 'three clips', 'interpolated'],
 )
 def test_numpy_preprocessing_is_the_pipeline(numpy_example, pipeline, joints):
     results = dict(keypoint=joints.copy(), total_frames=joints.shape[1])

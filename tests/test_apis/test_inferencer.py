@@ -271,6 +271,24 @@ def test_layout_of_an_annotation_file_is_kept_to(infer, clips, tmp_path):
     assert not np.allclose(scores_of(wrong['top']), expected, atol=1e-3)
 
 
+def test_bodies_upside_down_are_told_once(loaded, infer, clips, recording, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'fdmae_mm.apis.inferencer.print_log', lambda text, **_: said.append(text)
+    )
+    infer(clips)
+    turned = [dict(c, keypoint=c['keypoint'] * [1, -1, -1]) for c in clips]
+    infer([*clips, turned[0]])
+    loaded.segment(recording, show_progress=False)
+    assert not said
+    infer([clips[0], *turned])
+    (text,) = said
+    assert text.startswith(f'y points down in {len(clips)} of {len(clips) + 1} inputs')
+    assert turned[0]['frame_dir'] in text
+    loaded.segment(recording * [1, -1, -1], show_progress=False)
+    assert len(said) == 2
+
+
 def test_wrong_joints_are_an_error_that_names_what_fits(infer):
     with pytest.raises(ValueError) as error:
         infer(np.ones((1, 8, 17, 3), np.float32))

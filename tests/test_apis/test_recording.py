@@ -179,6 +179,12 @@ def test_a_stream_refuses_a_frame_of_another_shape():
     stream.push(np.ones((2, 25, 3)))
     with pytest.raises(ValueError, match=r'frame 1 has the shape \(1, 25, 3\)'):
         stream.push(np.ones((25, 3)))
+    # Nobody is a row of zeros: no row at all would fix the shape of all that follow.
+    stream = FrameStream(len, window=2, stride=1)
+    with pytest.raises(ValueError, match=r'\(0, 25, 3\).* a row of zeros'):
+        stream.push(np.ones((0, 25, 3)))
+    assert stream.frames == 0
+    stream.push(np.ones((2, 25, 3)))
 
 
 @pytest.mark.parametrize('stride', [0, 5])

@@ -319,6 +319,14 @@ def test_a_layout_follows_from_names_and_edges(joints):
     )
     by_name = [[joints[a], joints[b]] for a, b in edges]
     assert get_layout(dict(name='small', joints=joints, edges=by_name)) == layout
+    # Another centre: of the upper body, say.
+    for center in (1, joints[1]):
+        upper = dict(name='small', joints=joints, edges=by_name, center=center)
+        assert get_layout(upper).center == 1
+        assert (0, 1) in get_layout(upper).edges
+        assert get_layout(upper).spine == layout.spine
+    with pytest.raises(ValueError, match=r"center='tail' must be one of the names"):
+        get_layout(dict(name='small', joints=joints, edges=by_name, center='tail'))
 
 
 @pytest.mark.parametrize('name', LAYOUTS)
@@ -465,7 +473,49 @@ def test_other_spellings_are_the_same_joint():
     target = dict(name='legs', joints=joints, edges=[])
     weights, report = map_layout(bvh, target)
     assert weights.argmax(axis=1).tolist() == [1, 3, 2, 4, 0, 5]
+    assert report.pop('thorax') == 'nearest: Chest'  # for want of a better one
     assert set(report.values()) == {'same'}
+
+
+def test_joints_of_azure_kinect_and_of_mediapipe():
+    def limb(joint, *joints):
+        return [f'{side}_{j}' for j in (joint, *joints) for side in ('left', 'right')]
+
+    azure = dict(
+        name='azure',
+        joints=[
+            'Pelvis', 'SpineNavel', 'SpineChest', 'Neck', 'Head', 'Nose',
+            *('ClavicleLeft', 'ClavicleRight', 'ShoulderLeft', 'ShoulderRight'),
+            *('ElbowLeft', 'ElbowRight', 'WristLeft', 'WristRight'),
+            *('HandLeft', 'HandRight', 'HandTipLeft', 'HandTipRight'),
+            *('ThumbLeft', 'ThumbRight', 'HipLeft', 'HipRight'),
+            *('KneeLeft', 'KneeRight', 'AnkleLeft', 'AnkleRight'),
+            *('FootLeft', 'FootRight', 'EyeLeft', 'EyeRight', 'EarLeft', 'EarRight'),
+        ],
+        edges=[(0, 1)],
+    )  # fmt: skip
+    # The chest is far below the shoulders: 0.7 of the way up from the hips.
+    assert row(azure, 'kinect_v1', 'shoulder_center') == {'Neck': 1}
+    assert row(azure, 'nturgb+d', 'spine_shoulder') == {'Neck': 1}
+    assert row('kinect_v1', azure, 'ClavicleLeft') == {
+        'shoulder_center': 0.5,
+        'left_shoulder': 0.5,
+    }
+    mediapipe = dict(
+        name='mediapipe',
+        joints=[
+            'nose',
+            *limb('eye_inner', 'eye', 'eye_outer', 'ear'),
+            *('mouth_left', 'mouth_right'),
+            *limb('shoulder', 'elbow', 'wrist', 'pinky', 'index', 'thumb'),
+            *limb('hip', 'knee', 'ankle', 'heel', 'foot_index'),
+        ],
+        edges=[(0, 1)],
+    )
+    for known in ('kinect_v1', 'nturgb+d', 'h36m', 'coco', 'openpose_body25'):
+        for other in (azure, mediapipe):
+            map_layout(known, other)
+            map_layout(other, known)
 
 
 def test_a_joint_that_cannot_be_made_is_an_error():

@@ -28,7 +28,7 @@ from mmengine.utils import ProgressBar
 
 from ...files import files_below, is_hidden, printable
 from ..keypoints import any_coordinate, check_non_finite, measured
-from ..layouts import get_layout
+from ..layouts import get_layout, points_down
 
 # What NumPy raises of a damaged array or one that needs pickle: it parses the header as
 # Python.
@@ -449,26 +449,18 @@ def summarize(annotation: dict, skipped: list[tuple[str, str]]) -> str:
 
 
 def _upside_down(annotation: dict) -> list[str]:
-    """A warning where the spine of most clips points down along y; 3-D alone."""
-    layout = annotation['metainfo'].get('layout')
-    spine = get_layout(layout).spine if layout else None
-    keypoints = [sample['keypoint'] for sample in annotation['annotations']]
-    if spine is None or keypoints[0].shape[3] != 3:
+    """A warning where most bodies point down along y; 3-D alone."""
+    if not annotation['metainfo'].get('layout'):
         return []
-    down = sum(_spine_height(keypoint, *spine) < 0 for keypoint in keypoints)
-    if 2 * down <= len(keypoints):
+    layout = get_layout(annotation['metainfo']['layout'])
+    samples = annotation['annotations']
+    down = sum(points_down(sample['keypoint'], layout) for sample in samples)
+    if 2 * down <= len(samples):
         return []
     return [
-        f'warning:   y points down in {down} of {len(keypoints)} sequences; models of '
+        f'warning:   y points down in {down} of {len(samples)} sequences; models of '
         'this project expect y up: negate y and z'
     ]
-
-
-def _spine_height(keypoint: np.ndarray, low: int, high: int) -> float:
-    """How far the spine of the first person goes up along y, median, 0 if not seen."""
-    ends = keypoint[0][:, [low, high]]  # (T, 2, 3)
-    ends = ends[any_coordinate(ends != 0).all(axis=1)]
-    return float(np.median(ends[:, 1, 1] - ends[:, 0, 1])) if len(ends) else 0.0
 
 
 def _body_size(keypoint: np.ndarray) -> np.ndarray:

@@ -28,9 +28,9 @@ class MMPoseConverter(PersonsConverter):
     tool are linked by it. How others are linked and chosen: see
     :class:`PersonsConverter`.
 
-    Two coordinates stay in pixels and come with ``keypoint_score`` (M, T, V) and,
-    where it is given, ``img_shape``, which PreNormalize2D of MMAction2 takes; without
-    it that assumes 1080 x 1920. Three coordinates come without scores, as MMAction2's
+    Two coordinates stay in pixels and come with ``keypoint_score`` (M, T, V) and, where
+    it is given, ``img_shape``, which SkeletonFlip takes, and MMAction2's PreNormalize2D
+    for models of its own. Three coordinates come without scores, as MMAction2's
     GenSkeFeat asks for. mmpose turns them for its plots, height last; they are turned
     back, x to the left of the image, y up, z away from the camera. The lifter gives
     each person about its own root, so that distances between persons are lost.

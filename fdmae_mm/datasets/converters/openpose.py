@@ -43,7 +43,7 @@ class OpenPoseConverter(PersonsConverter):
 
     Coordinates are pixels, unless OpenPose was told otherwise by ``--keypoint_scale``,
     and come with ``keypoint_score`` (M, T, V) and, where it is given, ``img_shape``,
-    which PreNormalize2D of MMAction2 takes; without it that assumes 1080 x 1920. A
+    which SkeletonFlip takes, and MMAction2's PreNormalize2D for models of its own. A
     joint that was not found is zeros. Persons with a ``person_id`` other than -1 are
     linked by it; how others are linked and chosen: see :class:`PersonsConverter`.
     Splits: see :class:`LabelledConverter`.

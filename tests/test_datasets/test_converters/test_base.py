@@ -267,7 +267,13 @@ def test_summary_warns_of_bodies_upside_down():
     assert 'warning:   y points down in 2 of 3 sequences; ' in text(samples[:3])
     assert 'negate y and z' in text(samples[:3])
     assert 'warning' not in text(samples)  # not in most
-    assert 'warning' not in text(samples[:3], layout='coco')  # has no spine
+    # Without a spine from the hips to the shoulders.
+    coco = get_layout('coco')
+    down = np.zeros((1, 3, 17, 3), np.float32)
+    down[:, :, coco.hips, 1], down[:, :, coco.shoulders, 1] = 1, 0.5
+    found = [dict(samples[0], keypoint=down)]
+    assert 'y points down in 1 of 1 sequences' in text(found, layout='coco')
+    assert 'warning' not in text([dict(samples[0], keypoint=-down)], layout='coco')
     flat = [dict(sample, keypoint=sample['keypoint'][..., :2]) for sample in samples]
     assert 'warning' not in text(flat[:3])  # pixels count from above
 
