@@ -1,8 +1,6 @@
 """FDMAE with the edges of its bands an octave lower (ablation).
 
-    python tools/train.py configs/ablations/fdmae_nw-ucla_small_lower-edges.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_nw-ucla_small_lower-edges.py
 """
 
 _base_ = '../fdmae_nw-ucla_small.py'
