@@ -1,8 +1,6 @@
 """FDMAE that decodes every cell of every window at each step, as its teacher does.
 
-    python tools/train.py configs/ablations/fdmae_nw-ucla_small_all-cells.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_nw-ucla_small_all-cells.py
 """
 
 _base_ = '../fdmae_nw-ucla_small.py'
