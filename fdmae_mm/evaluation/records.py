@@ -160,7 +160,8 @@ def _imported_versions(cfg: Config) -> dict[str, str | None]:
     imports = (cfg.get('custom_imports') or {}).get('imports') or []
     imports = [imports] if isinstance(imports, str) else imports
     packages = {name.partition('.')[0] for name in imports} - {'fdmae_mm'}
-    distributions = metadata.packages_distributions()
+    # It reads what every installed package has: not where nobody asks.
+    distributions = metadata.packages_distributions() if packages else {}
     return {
         name: metadata.version(distributions[name][0])
         if name in distributions
