@@ -34,6 +34,7 @@ CONFIGS = ROOT / 'configs'
 BEGIN = '<!-- tables: written by tools/benchmark_table.py -->\n'
 END = '<!-- end of tables -->\n'
 NONE = '–'
+SUM = ' + '  # between the rows whose scores were summed
 
 # Data set and split family.
 Key = tuple[str, str]
@@ -48,6 +49,7 @@ COLUMNS = {
     '1-NN': [('probe', '1nn'), ('joints', '1nn')],
     '1-NN, joints apart': [('probe-joints', '1nn')],
     'fine-tune': [('finetune', 'top1')],
+    'fine-tune, mirror images': [('finetune-mirror', 'top1')],
     '1 % labels': [('semi1', 'top1')],
     '5 % labels': [('semi5', 'top1')],
     '10 % labels': [('semi10', 'top1')],
@@ -112,7 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         own = [text for key, text in found.items() if key in measured(values)]
         return write({args.out: '\n'.join(own)}, unused, check=False)
     shown = configs.keys() | {p.stem for p in (CONFIGS / 'ablations').glob('*.py')}
-    for row in {row for _, row, _ in values if not reference(row)} - shown:
+    used = {name for _, row, _ in values for name in row.split(SUM)}
+    for row in {name for name in used if not reference(name)} - shown:
         unused[f'config {row!r}, which configs does not have'] += 1
     readme, page = ROOT / 'README.md', ROOT / 'docs' / 'benchmarks.md'
     every = tables(values, published, configs)
@@ -237,12 +240,13 @@ def tables(
         if known or key in measured(values):
             run = {name for where, name, _ in values if where == key}
             shown = run | {p.get('config') for p in known}
-            own = [
+            own = {
                 name
                 for name, where in configs.items()
                 if where == key
                 and (name in shown or (empty_rows and not is_variation(name)))
-            ]
+            }
+            own |= {row for row in run if SUM in row and not reference(row)}
             ours = [
                 *sorted(filter(reference, run), key=rank),
                 *sorted(own, key=rank),
@@ -343,11 +347,22 @@ def identity(record: dict) -> tuple:
         *(record[key] for key in ('protocol', 'dataset', 'split', 'seed')),
         *(start.get(key) for key in ('seed', 'epochs')),
         draw and draw[1],
+        *(
+            (s['seed'], s['start'] and s['start']['seed'])
+            for s in record.get('streams', ())
+        ),
     )
 
 
 def row_of(record: dict) -> str:
-    """The pre-training config of a record, or the name of its reference."""
+    """The pre-training config of a record, or the name of its reference.
+
+    Of summed scores those of all streams.
+    """
+    if streams := record.get('streams'):
+        return SUM.join(
+            row_of({**record, **stream, 'streams': None}) for stream in streams
+        )
     if record['start']:
         return record['start']['config']
     if record['protocol'] == 'supervised':
@@ -380,18 +395,23 @@ def table(
                 cells[row].append(summary(values.get((row, column))))
     labelled = {}
     for row in rows:
-        method, _, rest = row.partition('_')
-        label = row
-        if method in REFERENCES:
-            label = f'{REFERENCES[method]}, `{rest}`'
-        elif row in ours:
-            label = f'{METHODS.get(method, method)}, `{row}`'
-        labelled[label] = cells[row]
+        labelled[label_of(row) if row in ours else row] = cells[row]
     text = markdown(title, 'method', heads, labelled)
     if published:
         sources = dict.fromkeys(f'{p["method"]}: {p["source"]}' for p in published)
         text += f'\nSources: {"; ".join(sources)}.\n'
     return text
+
+
+def label_of(row: str) -> str:
+    """What a row of our own is called: its method, and the config or configs."""
+    method = row.partition('_')[0]
+    names = row.split(SUM)
+    if reference(row):
+        names = [name.partition('_')[2] for name in names]
+    first, *others = names
+    summed = SUM.join([first, *(name.removeprefix(first) for name in others)])
+    return f'{REFERENCES.get(method) or METHODS.get(method, method)}, `{summed}`'
 
 
 def summary(values: list[float] | None) -> str:

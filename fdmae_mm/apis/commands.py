@@ -38,7 +38,12 @@ from ..evaluation import (
     probe_joints,
     read_scores,
 )
-from ..evaluation.records import make_record, write_record
+from ..evaluation.records import (
+    fuse_records,
+    make_record,
+    read_record,
+    write_record,
+)
 from ..files import check_writable
 from ..models.recognizers import FDMAE
 from .loading import find_config, read_weights
@@ -402,7 +407,11 @@ def fuse(argv: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
     parser = argparse.ArgumentParser(
         description='Accuracy in % of the scores that test --dump wrote, and of their '
         'weighted sum.',
-        epilog=_examples('%(prog)s joint.pkl bone.pkl motion.pkl --coefficients 2 1 1'),
+        epilog=_examples(
+            '%(prog)s joint.pkl bone.pkl motion.pkl --coefficients 2 1 1',
+            '%(prog)s joint.pkl bone.pkl --records JOINT/record.json '
+            'BONE/record.json \\\n    --out record.json',
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('scores', nargs='+', help='.pkl files, one a stream')
@@ -414,7 +423,23 @@ def fuse(argv: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
         action='store_true',
         help='turn scores into probabilities; heads with average_clips=prob did so',
     )
+    parser.add_argument(
+        '--records',
+        nargs='+',
+        help='record.json of the training run of each stream, for --out',
+    )
+    parser.add_argument(
+        '--out', help='write a record of the sum, which the tables can be made of'
+    )
     args = parser.parse_args(argv)
+    if (args.records is None) != (args.out is None):
+        parser.error('--records and --out go together')
+    if args.records and len(args.records) != len(args.scores):
+        parser.error(
+            f'{len(args.records)} records are given for {len(args.scores)} files'
+        )
+    if args.out:
+        check_writable(args.out)
     coefficients = args.coefficients or [1.0] * len(args.scores)
     if len(coefficients) != len(args.scores):
         parser.error(
@@ -433,6 +458,19 @@ def fuse(argv: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
     print(f'{"":<{width}}' + ''.join(f'{name:>8}' for name in rows['fusion']))
     for name, row in rows.items():
         print(f'{name:<{width}}' + ''.join(f'{value:>8.2f}' for value in row.values()))
+    if args.out:
+        records = [read_record(path) for path in args.records]
+        for scores, path, record in zip(
+            args.scores, args.records, records, strict=True
+        ):
+            recorded, top1 = record['metrics'].get('top1'), rows[scores]['top1']
+            if recorded is None or abs(recorded - top1) > 0.001:  # three decimals
+                raise ValueError(
+                    f'{path} has top1 {recorded}, the scores of {scores} have '
+                    f'{top1:.3f}: the record is of another run. Give --records in the '
+                    'order of the scores.'
+                )
+        write_record(fuse_records(records, rows['fusion']), args.out)
     return rows
 
 

@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -79,7 +79,6 @@ def make_record(
     dataset = unrepeated(cfg.get(loader, {}).get('dataset', {}))
     measured = measured_on()
     measured['versions'] |= _imported_versions(cfg)
-    here = f'{Path.cwd()}{os.sep}'  # where others have the project is their affair
     return dict(
         config=Path(cfg.filename).stem if cfg.filename else None,
         protocol=protocol,
@@ -90,9 +89,46 @@ def make_record(
         metrics={name: round(float(value), 3) for name, value in metrics.items()},
         epochs=epochs,
         seconds=round(seconds),
-        command=shlex.join(sys.argv).replace(here, ''),
+        command=_command(),
         processes=get_world_size(),
         **measured,
+    )
+
+
+def fuse_records(records: Sequence[Mapping], metrics: Mapping[str, float]) -> dict:
+    """The record of the summed scores of several runs.
+
+    Args:
+        records (Sequence[Mapping]): Those of the runs, one a stream.
+        metrics (Mapping[str, float]): What the sum has; accuracies in %.
+
+    Returns:
+        dict: As the first record, with the metrics of the sum, the seconds of all, and
+        ``streams``: config, seed and start of each.
+
+    Raises:
+        ValueError: The runs are not of one protocol, data set and split.
+    """
+    first = records[0]
+    for record in records:
+        for field in ('protocol', 'dataset', 'split'):
+            if record[field] != first[field]:
+                raise ValueError(
+                    f'{first["config"]} has {field} {first[field]!r} and '
+                    f'{record["config"]} {record[field]!r} in the records: streams are '
+                    'of the same test.'
+                )
+    return dict(
+        first,
+        metrics={name: round(float(value), 3) for name, value in metrics.items()},
+        seconds=sum(record['seconds'] for record in records),
+        streams=[
+            {field: record[field] for field in ('config', 'seed', 'start')}
+            for record in records
+        ],
+        command=_command(),
+        processes=1,
+        **measured_on(),
     )
 
 
@@ -136,6 +172,11 @@ def read_record(path: str | os.PathLike) -> dict:
             'tools/train.py and tools/probe.py with a config of configs/.'
         )
     return record
+
+
+def _command() -> str:
+    """What was run, without where others have the project: that is their affair."""
+    return shlex.join(sys.argv).replace(f'{Path.cwd()}{os.sep}', '')
 
 
 def _made_by(checkpoint: str) -> dict:

@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 import runpy
@@ -11,6 +12,7 @@ import torch
 
 from fdmae_mm.apis.commands import fuse
 from fdmae_mm.evaluation import Scores, fuse_scores, read_scores
+from fdmae_mm.evaluation.records import FIELDS, read_record
 
 LABELS = [0, 1, 2, 1]
 JOINT = [[0.6, 0.4, 0.0], [0.55, 0.45, 0.0], [0.1, 0.2, 0.7], [0.0, 0.9, 0.1]]
@@ -168,12 +170,76 @@ def test_command_prints_each_stream_and_the_fusion(write, capsys):
     [
         (['a.pkl', '--coefficients', '1', '2'], '2 coefficients are given for 1 files'),
         (['a.pkl', 'a.pkl'], 'a file is given twice'),
+        (['a.pkl', '--out', 'a.json'], '--records and --out go together'),
+        (['a.pkl', '--records', 'b.json'], '--records and --out go together'),
+        (
+            ['a.pkl', 'b.pkl', '--records', 'a.json', '--out', 'c.json'],
+            '1 records are given for 2 files',
+        ),
     ],
 )
 def test_wrong_arguments(arguments, message, capsys):
     with pytest.raises(SystemExit):
         fuse(arguments)
     assert message in capsys.readouterr().err
+
+
+@pytest.fixture
+def run(tmp_path):
+    def run(name, top1, **fields):
+        path = tmp_path / f'{name}.json'
+        start = dict(config=f'fdmae_nw-ucla_{name}', seed=1, epochs=15, seconds=9)
+        record = dict.fromkeys(FIELDS) | dict(
+            config=f'finetune_nw-ucla_{name}',
+            protocol='finetune',
+            dataset='nw_ucla',
+            split='xview_val',
+            seed=1,
+            start=start,
+            metrics=dict(top1=top1),
+            seconds=10,
+        )
+        path.write_text(json.dumps(record | fields))
+        return str(path)
+
+    return run
+
+
+def test_record_of_the_sum(write, run, tmp_path):
+    joint, bone = write('joint', samples(JOINT)), write('bone', samples(BONE))
+    records = [run('joint', 75.0), run('bone', 50.0, seed=2)]
+    out = tmp_path / 'new' / 'sum.json'
+    arguments = [joint, bone, '--coefficients', '4', '1', '--out', str(out)]
+    fuse([*arguments, '--records', *records])
+    record = read_record(out)
+    assert record['metrics'] == dict(top1=100, top5=100, mean1=100)
+    assert (record['config'], record['protocol']) == (
+        'finetune_nw-ucla_joint',
+        'finetune',
+    )
+    assert (record['dataset'], record['split']) == ('nw_ucla', 'xview_val')
+    assert record['seconds'] == 20
+    assert record['versions']['torch'] == torch.__version__
+    starts = [
+        dict(config=f'fdmae_nw-ucla_{name}', seed=1, epochs=15, seconds=9)
+        for name in ('joint', 'bone')
+    ]
+    assert record['streams'] == [
+        dict(config='finetune_nw-ucla_joint', seed=1, start=starts[0]),
+        dict(config='finetune_nw-ucla_bone', seed=2, start=starts[1]),
+    ]
+
+
+def test_record_of_another_run_is_refused(write, run, tmp_path):
+    joint, bone = write('joint', samples(JOINT)), write('bone', samples(BONE))
+    records = [run('joint', 75.0), run('bone', 50.0)]
+    out = tmp_path / 'sum.json'
+    with pytest.raises(ValueError, match=r'bone\.json has top1 50\.0, the scores of'):
+        fuse([joint, bone, '--out', str(out), '--records', *reversed(records)])
+    other = run('bone', 50.0, split='xsub_val')
+    with pytest.raises(ValueError, match=r"split 'xview_val' and .* 'xsub_val'"):
+        fuse([joint, bone, '--out', str(out), '--records', records[0], other])
+    assert not out.exists()
 
 
 def test_script(write, monkeypatch, capsys):

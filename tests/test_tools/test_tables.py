@@ -95,6 +95,39 @@ def test_a_run_counts_once(tool):
     assert values[NW_UCLA, 'mae_a', '10 % labels'] == [60, 60]
 
 
+def test_summed_scores_have_a_row_of_their_own(tool):
+    def run(name, seed, **fields):
+        return record(f'fdmae_{name}', seed, protocol='finetune', top1=70) | fields
+
+    def summed(seed, top1):
+        streams = [
+            dict(config='', seed=seed, start=dict(config=f'fdmae_{name}', seed=seed))
+            for name in ('a', 'a_bone')
+        ]
+        return run('a', seed, streams=streams, metrics=dict(top1=top1))
+
+    records = [run('a', 0), run('a_bone', 0), summed(0, 80), summed(1, 90)]
+    values, unused = tool['runs'](records)
+    assert not unused
+    configs = {'fdmae_a': NW_UCLA, 'fdmae_a_bone': NW_UCLA}
+    text = tool['tables'](values, [], configs)[NW_UCLA]
+    rows = [line.split(' | ') for line in text.splitlines() if 'FDMAE' in line]
+    assert [
+        (row[0].removeprefix('| '), row[-1].removesuffix(' |')) for row in rows
+    ] == [
+        ('FDMAE, `fdmae_a`', '70.0 (1)'),
+        ('FDMAE, `fdmae_a + _bone`', '85.0 ± 7.1 (2)'),
+        ('FDMAE, `fdmae_a_bone`', '70.0 (1)'),
+    ]
+    # Without pre-training it is a reference, as each of its streams.
+    for stream in records[2]['streams']:
+        stream['start'] = None
+    records[2]['streams'][0]['config'] = 'finetune_a'
+    records[2]['streams'][1]['config'] = 'finetune_a_bone'
+    text = tool['tables'](tool['runs'](records[2:3])[0], [], configs)[NW_UCLA]
+    assert '| No pre-training, `a + _bone` |' in text
+
+
 def test_folds_that_a_row_lacks_are_left_out(tool):
     def fold(config, number, linear):
         return record(config, 0, split=f'fold{number}_val', linear=linear)
