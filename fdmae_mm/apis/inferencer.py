@@ -25,6 +25,7 @@ from rich.progress import Progress
 from ..datasets.converters import LeftOut
 from ..datasets.keypoints import (
     BY_PERSON,
+    body_size,
     check_non_finite,
     measured,
     present_first,
@@ -46,6 +47,8 @@ from .recording import (
 
 # Of the files in an out_dir.
 _JSON, _CSV, _FEATURES = 'predictions.json', 'predictions.csv', 'features.npy'
+# Metres of a body, from what bends or is partly seen to what no body is.
+_BODY_SIZES = 0.1, 10
 _SEGMENT_ROW = ('name', 'start', 'end', 'start_s', 'end_s', 'label', 'class', 'score')
 
 
@@ -410,7 +413,7 @@ class SkeletonInferencer:
     ) -> dict[str, list[dict]]:
         """Reads, batches and predicts; at any time one batch of views is in memory."""
         found = reader.find(inputs)
-        jobs, skipped, down = [], [], []
+        jobs, skipped, down, sizes = [], [], [], []
 
         def skip(name: str, error: Exception) -> None:
             if reader.strict:
@@ -456,6 +459,10 @@ class SkeletonInferencer:
                         part = clip.annotation['keypoint'][:, :1000]
                         if layout is not None and points_down(part, layout):
                             down.append(clip.name)
+                        size = body_size(part)
+                        low, high = _BODY_SIZES
+                        if len(size) == 3 and not low <= size.max() <= high:
+                            sizes.append((clip.name, size))
 
             queue = views()
             while batch := list(islice(queue, batch_size)):
@@ -473,6 +480,18 @@ class SkeletonInferencer:
                 f'y points down in {len(down)} of {len(jobs)} inputs, the first is '
                 f'{down[0]}: the models of this project are trained with y up, so '
                 'negate y and z, if this one is not of data like these',
+                logger='current',
+                level=logging.WARNING,
+            )
+        if 2 * len(sizes) > len(jobs):
+            name, size = sizes[0]
+            print_log(
+                f'the body is not of human size in metres in {len(sizes)} of '
+                f'{len(jobs)} inputs, the first is {name}, with a box of '
+                f'{" x ".join(f"{side:.4g}" for side in size)}: the models of this '
+                'project are trained in metres, so divide millimetres by 1000, and '
+                'pixels need a model of 2-D joints, if this one is not of data like '
+                'these',
                 logger='current',
                 level=logging.WARNING,
             )

@@ -65,6 +65,19 @@ def any_coordinate(flags: np.ndarray) -> np.ndarray:
     return found
 
 
+def body_size(keypoint: np.ndarray) -> np.ndarray:
+    """Size of the first person: (M, T, V, C) -> sides (C,) of the box of its joints.
+
+    In the middle of the frames that have one; zeros where none has.
+    """
+    seen = any_coordinate(keypoint[0] != 0)  # (T, V)
+    frames = np.flatnonzero(seen.any(axis=1))
+    if not frames.size:
+        return np.zeros(keypoint.shape[3])
+    frame = frames[len(frames) // 2]
+    return np.ptp(keypoint[0, frame, seen[frame]], axis=0)
+
+
 def finite_joints(annotation: dict) -> np.ndarray:
     """Whose coordinates, and score where there is one, are numbers: bool (M, T, V)."""
     finite = ~any_coordinate(~np.isfinite(annotation['keypoint']))

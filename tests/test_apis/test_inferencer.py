@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 from fdmae_mm.apis import SkeletonInferencer, find_config
 from fdmae_mm.apis import test as run_test
 from fdmae_mm.datasets.annotation import save_annotation
+from fdmae_mm.datasets.keypoints import body_size
 from fdmae_mm.datasets.layouts import LAYOUTS, map_layout
 from fdmae_mm.files import shipped
 
@@ -286,6 +287,29 @@ def test_bodies_upside_down_are_told_once(loaded, infer, clips, recording, monke
     assert text.startswith(f'y points down in {len(clips)} of {len(clips) + 1} inputs')
     assert turned[0]['frame_dir'] in text
     loaded.segment(recording * [1, -1, -1], show_progress=False)
+    assert len(said) == 2
+
+
+def test_bodies_of_another_unit_are_told_once(
+    loaded, infer, clips, recording, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(
+        'fdmae_mm.apis.inferencer.print_log', lambda text, **_: said.append(text)
+    )
+    in_mm = [dict(c, keypoint=c['keypoint'] * 1000) for c in clips]
+    infer([*clips, in_mm[0]])
+    assert not said
+    infer([clips[0], *in_mm])
+    (text,) = said
+    count = (
+        f'{len(clips)} of {len(clips) + 1} inputs, the first is {in_mm[0]["frame_dir"]}'
+    )
+    assert count in text
+    sides = body_size(in_mm[0]['keypoint'])
+    assert sides.max() > 500
+    assert ' x '.join(f'{side:.4g}' for side in sides) in text
+    loaded.segment(recording / 100, show_progress=False)
     assert len(said) == 2
 
 

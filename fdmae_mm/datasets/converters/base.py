@@ -27,7 +27,7 @@ import numpy as np
 from mmengine.utils import ProgressBar
 
 from ...files import files_below, is_hidden, printable
-from ..keypoints import any_coordinate, check_non_finite, measured
+from ..keypoints import body_size, check_non_finite, measured
 from ..layouts import get_layout, points_down
 
 # What NumPy raises of a damaged array or one that needs pickle: it parses the header as
@@ -429,7 +429,7 @@ def summarize(annotation: dict, skipped: list[tuple[str, str]]) -> str:
     # Of two persons in a clip, some sets tell the pair and not who is who.
     who = 'pair' if 'pair' in samples[0] else 'subject'
     known = {sample[who] for sample in samples if who in sample}
-    size = np.median([_body_size(sample['keypoint']) for sample in samples], axis=0)
+    size = np.median([body_size(sample['keypoint']) for sample in samples], axis=0)
     splits = ', '.join(f'{k} {len(v)}' for k, v in annotation['split'].items())
     lines = [
         f'sequences: {len(samples)}',
@@ -461,13 +461,3 @@ def _upside_down(annotation: dict) -> list[str]:
         f'warning:   y points down in {down} of {len(samples)} sequences; models of '
         'this project expect y up: negate y and z'
     ]
-
-
-def _body_size(keypoint: np.ndarray) -> np.ndarray:
-    """Size (C,) of the box of the first person, in the middle frame that has one."""
-    seen = any_coordinate(keypoint[0] != 0)  # (T, V)
-    frames = np.flatnonzero(seen.any(axis=1))
-    if not frames.size:
-        return np.zeros(keypoint.shape[3])
-    frame = frames[len(frames) // 2]
-    return np.ptp(keypoint[0, frame, seen[frame]], axis=0)
