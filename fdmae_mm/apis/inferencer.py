@@ -266,16 +266,19 @@ class SkeletonInferencer:
         window, stride = self._window(window, stride)
         reader = self._reader(layout, None, None, None)
 
-        def predict(keypoint: np.ndarray) -> list[dict]:
-            frames = dict(keypoint=keypoint, total_frames=window)
+        def clip_of(keypoint: np.ndarray) -> tuple[Clip, MapSkeleton | None]:
+            frames = dict(keypoint=keypoint, total_frames=keypoint.shape[1])
             (clip,) = reader.read('stream', frames)
-            mapping = self.mapping(clip)
+            return clip, self.mapping(clip)
+
+        def predict(keypoint: np.ndarray) -> list[dict]:
+            clip, mapping = clip_of(keypoint)
             for _, view in windows(clip.annotation, window, stride):
                 (output,) = self.forward([self.preprocess(view, mapping)])
                 return self.top(output.scores, top_k)
             return []
 
-        return FrameStream(predict, window, stride, self.non_finite)
+        return FrameStream(predict, window, stride, self.non_finite, clip_of)
 
     def preprocess(self, annotation: dict, mapping: MapSkeleton | None) -> dict:
         """Test view of one clip.

@@ -195,6 +195,8 @@ class FrameStream:
         stride: Frames from one prediction to the next.
         non_finite: What NaN and infinite numbers are, as for
             :func:`~fdmae_mm.datasets.keypoints.measured`.
+        check: Raises ValueError where keypoints (M, 1, V, C) of the first frame are
+            none of the model, so that it is not told a window later.
 
     Attributes:
         frames (int): Frames that have come.
@@ -206,8 +208,10 @@ class FrameStream:
         window: int,
         stride: int,
         non_finite: str = 'error',
+        check: Callable[[np.ndarray], object] | None = None,
     ) -> None:
         check_window(window, stride)
+        self._check = check
         self._non_finite = non_finite
         self.frames = 0
         self.window = window
@@ -227,8 +231,9 @@ class FrameStream:
             nobody was there) of the window, where one is due, else None.
 
         Raises:
-            ValueError: The frame has another shape than those before, or a joint in it
-                is NaN or infinite, and that is an error. It was not taken.
+            ValueError: The frame has another shape than those before, or than the model
+                takes, or a joint in it is NaN or infinite, and that is an error. It was
+                not taken.
         """
         frame = np.asarray(frame, dtype=np.float32)
         if frame.ndim == 2:
@@ -243,6 +248,8 @@ class FrameStream:
         frame = measured(alone, self._non_finite, self.frames)['keypoint'][:, 0]
         persons, *joints = frame.shape
         if self._ring is None:
+            if self._check is not None:
+                self._check(frame[:, None])
             self._ring = np.zeros((persons, self.window, *joints), dtype=np.float32)
         if frame.shape != self._ring[:, 0].shape:
             raise ValueError(

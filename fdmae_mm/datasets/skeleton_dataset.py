@@ -307,7 +307,14 @@ class SkeletonDataset(PoseDataset):
             where = f'{self.ann_file}, clip {self._name(sample)}'
             for key in ('keypoint', 'total_frames', 'label'):
                 if key not in sample:
-                    raise ValueError(f'{where}: the key {key!r} is missing.')
+                    hint = ''
+                    if key == 'keypoint':
+                        hint = (
+                            ' Where the joints of each clip have a file of their own, '
+                            'as those of Kinetics in MMAction2, name its folder: '
+                            'data_prefix=dict(skeleton=FOLDER).'
+                        )
+                    raise ValueError(f'{where}: the key {key!r} is missing.{hint}')
             keypoint = sample['keypoint']
             shape = np.shape(keypoint)
             if not isinstance(keypoint, np.ndarray) or keypoint.dtype.kind != 'f':

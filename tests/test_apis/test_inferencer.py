@@ -509,6 +509,14 @@ def test_a_stream_maps_joints_and_tells_when_nobody_is_there(loaded, recording):
     assert results[15] == dict(start=8, end=16, top=[])
 
 
+def test_a_stream_tells_at_once_that_joints_are_others(loaded, recording):
+    stream = loaded.stream(8, 8)
+    with pytest.raises(ValueError, match='20 joints, but the layout of the model'):
+        stream.push(recording[:, 0, :20])
+    assert stream.frames == 0
+    assert stream.push(recording[:, 0]) is None
+
+
 def test_segments_of_a_recording(loaded, recording, tmp_path):
     keypoint = recording.copy()
     keypoint[:, 60:140] = 0

@@ -280,6 +280,13 @@ def test_clip_without_a_name(build, annotation):
         build()
 
 
+def test_clips_with_joints_in_files_of_their_own_get_a_hint(build, annotation):
+    for sample in annotation['annotations']:
+        del sample['keypoint']
+    with pytest.raises(ValueError, match=r'data_prefix=dict\(skeleton=FOLDER\)'):
+        build()
+
+
 @pytest.mark.parametrize('key', ['keypoint', 'total_frames', 'label'])
 def test_missing_key_names_the_clip(build, annotation, key):
     del annotation['annotations'][1][key]

@@ -104,6 +104,14 @@ def test_band_normalisation_is_by_the_running_power():
     assert error.item() == pytest.approx(9 / 5)
 
 
+def test_band_normalisation_before_the_first_step_is_by_the_clips_at_hand():
+    target = torch.tensor([[1.0], [3.0]])  # powers 1 and 9, mean 5
+    loss = FrequencyDecoupledLoss([1], normalize='band').eval()
+    for _ in range(2):  # no test leaves anything behind
+        error = loss(torch.zeros(2, 1), target, torch.ones(2))
+        assert error.item() == pytest.approx((1 / 5 + 9 / 5) / 2)
+
+
 def test_power_is_the_mean_over_the_cells_of_all_ranks(monkeypatch):
     """Another rank has three cells of power 9 to our one of power 1."""
     monkeypatch.setattr(

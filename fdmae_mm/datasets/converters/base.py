@@ -442,10 +442,30 @@ def summarize(annotation: dict, skipped: list[tuple[str, str]]) -> str:
         f'({", ".join("xyz"[: len(size)])} of the first person, median)',
         *_upside_down(annotation),
         f'splits:    {splits}',
+        *_shared(annotation, who),
         f'skipped:   {len(skipped)}',
         *(f'  {name}: {reason}' for name, reason in skipped),
     ]
     return '\n'.join(lines)
+
+
+def _shared(annotation: dict, who: str) -> list[str]:
+    """Which splits test persons whom they train on, as those across views do."""
+    person_of = {s['frame_dir']: s.get(who) for s in annotation['annotations']}
+    parts = {
+        name: {*map(person_of.get, clips)} - {None}
+        for name, clips in annotation['split'].items()
+    }
+    lines = []
+    for name in parts:
+        if not name.endswith('train'):
+            continue
+        tested = parts.get(f'{name.removesuffix("train")}val', set())
+        if both := parts[name] & tested:
+            lines.append(
+                f'  {name}: {len(both)} of {len(tested)} {who}s of its test are in it'
+            )
+    return lines
 
 
 def _upside_down(annotation: dict) -> list[str]:

@@ -267,7 +267,7 @@ class LabelledConverter(BaseConverter):
         if any('split' in row for row in self._rows.values()):
             for name in names:
                 split.setdefault(self._rows[name]['split'], []).append(name)
-        return (split | self._folds(names)) or self._held_out(annotations)
+        return (split | self._folds(names)) or self._held_out(names, annotations)
 
     def _folds(self, names: Sequence[str]) -> dict[str, list[str]]:
         """The splits of a cross-validation, where the table has one."""
@@ -290,9 +290,10 @@ class LabelledConverter(BaseConverter):
             for part in ('train', 'val')
         }
 
-    def _held_out(self, annotations: list[dict]) -> dict[str, list[str]]:
+    def _held_out(
+        self, names: Sequence[str], annotations: list[dict]
+    ) -> dict[str, list[str]]:
         """By subject, or drawn."""
-        names = [a['frame_dir'] for a in annotations]
         subjects = {a.get('subject') for a in annotations}
         if None not in subjects and len(subjects) > 1:
             # Short before long, so that numbers stand in their order.

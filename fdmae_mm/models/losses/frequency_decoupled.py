@@ -23,7 +23,8 @@ class FrequencyDecoupledLoss(nn.Module):
             square in that cell, at least that of ``floor`` times the band's running
             power, so that a still joint is not blown up to noise. ``'band'``: divided
             by the root of the band's running power alone, so that fast joints count
-            more. ``'none'``: as it is.
+            more; before the first step that of the clips at hand. ``'none'``: as it
+            is.
         error (str): ``'l2'``, ``'l1'`` or ``'smooth_l1'``.
         floor (float): See ``normalize``.
         momentum (float): Weight of a batch in the running power, once 1 / momentum
@@ -88,7 +89,8 @@ class FrequencyDecoupledLoss(nn.Module):
         if self.normalize == 'none':
             return torch.ones_like(powers)
         if self.normalize == 'band':
-            powers = self.power.expand_as(powers)
+            here = powers.flatten(0, -2).mean(0)
+            powers = here.where(self.num_batches == 0, self.power).expand_as(powers)
         else:
             powers = torch.maximum(powers, self.floor * self.power)
         return (powers + self.eps).sqrt()

@@ -240,6 +240,29 @@ def test_what_is_no_number_can_be_what_was_not_measured(tmp_path):
         convert(FolderConverter('sbu'), tmp_path, non_finite='drop')
 
 
+def test_summary_tells_who_is_in_training_and_test():
+    keypoint = np.ones((1, 2, 15, 3), np.float32)
+    persons = dict(a='1', b='1', c='2', d='3', e='3', f=None)
+    samples = [
+        dict(frame_dir=name, label=0, keypoint=keypoint, total_frames=2)
+        | (dict(subject=person) if person else {})
+        for name, person in persons.items()
+    ]
+    split = dict(
+        xsub_train=['a', 'b', 'f'],
+        xsub_val=['c', 'd', 'e'],
+        fold1_train=['a', 'c', 'd', 'f'],
+        fold1_val=['b', 'e', 'f'],
+        fold2_val=['a'],
+    )
+    annotation = dict(
+        split=split, annotations=samples, metainfo=dict(classes=['x'], layout='sbu')
+    )
+    lines = summarize(annotation, []).splitlines()
+    shared = [line for line in lines if 'of its test' in line]
+    assert shared == ['  fold1_train: 2 of 2 subjects of its test are in it']
+
+
 @pytest.mark.parametrize('source_of', [folder_of, tar_of])
 def test_names_that_are_no_utf8_are_escaped(tmp_path, monkeypatch, source_of):
     monkeypatch.setitem(FILES, os.fsdecode(b'a\xff.len'), '1')
@@ -257,7 +280,10 @@ def test_summary_warns_of_bodies_upside_down():
     down[:, 2] = 0
     flat = dict(keypoint=np.zeros((1, 3, 20, 3), np.float32))
     samples = [dict(keypoint=down), dict(keypoint=-down), dict(keypoint=down), flat]
-    samples = [dict(sample, label=0, total_frames=3) for sample in samples]
+    samples = [
+        dict(sample, frame_dir=f'{i}', label=0, total_frames=3)
+        for i, sample in enumerate(samples)
+    ]
     metainfo = dict(classes=['a'], layout='kinect_v1')
 
     def text(samples, **change):
