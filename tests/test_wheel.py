@@ -100,6 +100,7 @@ def test_the_wheel_has_all_files_of_the_package(installed):
 def test_the_doctor_finds_the_installed_package_sound(installed, home):
     report = json.loads(run([str(installed / 'fdmae'), 'doctor', '--json'], home))
     assert str(installed.parent) in report['here']['fdmae_mm']
+    assert Path(report['here']['configs'], 'fdmae_ntu60.py').is_file()
     assert report['broken'] == []
     assert {'view', 'plot', 'export', 'pose'} <= set(report['optional'])
 

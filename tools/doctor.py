@@ -64,6 +64,7 @@ def examine() -> dict:
     mends = []
     try:
         here['fdmae_mm'] = package()
+        here['configs'] = configs()
         here['device'] = device()
         mends = mended('mmpose' in versions)
     except Exception as error:  # whatever a broken package raises
@@ -184,6 +185,13 @@ def package() -> str:
     import fdmae_mm
 
     return f'{fdmae_mm.__version__}, {Path(fdmae_mm.__file__).parent}'
+
+
+def configs() -> str:
+    """Where the shipped configs are."""
+    from fdmae_mm.files import shipped
+
+    return str(shipped('configs'))
 
 
 def device() -> str:

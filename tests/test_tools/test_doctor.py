@@ -44,6 +44,7 @@ def test_a_healthy_environment(examine, doctor):
     assert (report['broken'], report['conflicts']) == ([], [])
     assert report['required'] == {'numpy': '2.3.5', 'mmcv-lite': '2.1.0'}
     assert report['here']['fdmae_mm'].endswith(str(ROOT / 'fdmae_mm'))
+    assert report['here']['configs'] == str(ROOT / 'configs')
     assert 'cores' in report['here']['device']
 
 
