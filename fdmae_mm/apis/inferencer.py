@@ -416,7 +416,7 @@ class SkeletonInferencer:
     ) -> dict[str, list[dict]]:
         """Reads, batches and predicts; at any time one batch of views is in memory."""
         found = reader.find(inputs)
-        jobs, skipped, down, sizes = [], [], [], []
+        jobs, skipped, doubts = [], [], _Doubts()
 
         def skip(name: str, error: Exception) -> None:
             if reader.strict:
@@ -457,15 +457,7 @@ class SkeletonInferencer:
                         skip(clip.name, error)
                     else:
                         jobs.append(job)
-                        layout = clip.layout or self.layout
-                        # A part tells it; a recording may be larger than memory.
-                        part = clip.annotation['keypoint'][:, :1000]
-                        if layout is not None and points_down(part, layout):
-                            down.append(clip.name)
-                        size = body_size(part)
-                        low, high = _BODY_SIZES
-                        if len(size) == 3 and not low <= size.max() <= high:
-                            sizes.append((clip.name, size))
+                        doubts.look(clip, clip.layout or self.layout)
 
             queue = views()
             while batch := list(islice(queue, batch_size)):
@@ -478,26 +470,7 @@ class SkeletonInferencer:
             raise ValueError(
                 f'None of {len(found)} inputs could be used{"".join(first)}'
             )
-        if 2 * len(down) > len(jobs):
-            print_log(
-                f'y points down in {len(down)} of {len(jobs)} inputs, the first is '
-                f'{down[0]}: the models of this project are trained with y up, so '
-                'negate y and z, if this one is not of data like these',
-                logger='current',
-                level=logging.WARNING,
-            )
-        if 2 * len(sizes) > len(jobs):
-            name, size = sizes[0]
-            print_log(
-                f'the body is not of human size in metres in {len(sizes)} of '
-                f'{len(jobs)} inputs, the first is {name}, with a box of '
-                f'{" x ".join(f"{side:.4g}" for side in size)}: the models of this '
-                'project are trained in metres, so divide millimetres by 1000, and '
-                'pixels need a model of 2-D joints, if this one is not of data like '
-                'these',
-                logger='current',
-                level=logging.WARNING,
-            )
+        doubts.tell(len(jobs))
         return dict(predictions=[job.result() for job in jobs], skipped=skipped)
 
 
@@ -505,6 +478,48 @@ def _check_positive(**numbers: float | None) -> None:
     for name, number in numbers.items():
         if number is not None and not number > 0:  # nor NaN
             raise ValueError(f'{name}={number} must be above 0.')
+
+
+class _Doubts:
+    """Inputs whose coordinates are probably not those of the training."""
+
+    def __init__(self) -> None:
+        self._down: list[str] = []
+        self._sizes: list[tuple[str, np.ndarray]] = []
+
+    def look(self, clip: Clip, layout: SkeletonLayout | None) -> None:
+        # A part tells it; a recording may be larger than memory.
+        part = clip.annotation['keypoint'][:, :1000]
+        if layout is not None and points_down(part, layout):
+            self._down.append(clip.name)
+        size = body_size(part)
+        low, high = _BODY_SIZES
+        # Of nobody it is 0, of coordinates that are no numbers NaN: nothing to tell.
+        if len(size) == 3 and (0 < size.max() < low or size.max() > high):
+            self._sizes.append((clip.name, size))
+
+    def tell(self, total: int) -> None:
+        """Warns of what most of the inputs have."""
+        if 2 * len(self._down) > total:
+            self._warn(
+                f'y points down in {len(self._down)} of {total} inputs, the first is '
+                f'{self._down[0]}: the models of this project are trained with y up, '
+                'so negate y and z, if this one is not of data like these'
+            )
+        if 2 * len(self._sizes) > total:
+            name, size = self._sizes[0]
+            self._warn(
+                f'bodies are of no human size in metres in {len(self._sizes)} of '
+                f'{total} inputs, the first is {name}, a box of '
+                f'{" x ".join(f"{side:.4g}" for side in size)}: the models of this '
+                'project are trained in metres, so divide millimetres by 1000, and '
+                'take a model of 2-D joints for pixels, if this one is not of data '
+                'like these'
+            )
+
+    @staticmethod
+    def _warn(text: str) -> None:
+        print_log(text, logger='current', level=logging.WARNING)
 
 
 class _ClipJob:

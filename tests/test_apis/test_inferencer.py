@@ -299,6 +299,10 @@ def test_bodies_of_another_unit_are_told_once(
     )
     in_mm = [dict(c, keypoint=c['keypoint'] * 1000) for c in clips]
     infer([*clips, in_mm[0]])
+    second = [dict(c, keypoint=np.zeros_like(c['keypoint'])) for c in clips]
+    for clip, other in zip(second, clips, strict=True):
+        clip['keypoint'][1:] = other['keypoint'][:1]
+    infer(second)  # the first person is absent
     assert not said
     infer([clips[0], *in_mm])
     (text,) = said
