@@ -19,7 +19,7 @@ from mmengine.runner import CheckpointLoader, Runner
 
 from ..datasets.layouts import SkeletonLayout, layouts_of
 from ..engine.hooks.feature_bank_hook import fill_bank
-from ..engine.hooks.loaded_weights_hook import refuse_missing
+from ..engine.hooks.loaded_weights_hook import refuse_missing, refuse_other_heads
 from ..files import shipped
 from ..models.heads import KNNHead
 
@@ -67,8 +67,9 @@ def load_model(
 
     Raises:
         FileNotFoundError: There is no such config or checkpoint.
-        ValueError: The checkpoint is damaged, lacks weights of the model or has them in
-            another shape, or the config names no test pipeline.
+        ValueError: The checkpoint is damaged, lacks weights of the model, has them in
+            another shape or of another number of attention heads, or the config names
+            no test pipeline.
     """
     if not isinstance(config, Config):
         config = Config.fromfile(find_config(config))
@@ -92,6 +93,7 @@ def load_model(
             f'{weights} does not fit the model of {config.filename}: {error}'
         ) from error
     refuse_missing(result.missing_keys, weights)
+    refuse_other_heads(model.backbone, checkpoint, weights)
     model.to(device or get_device()).eval()
     pipeline = Compose(config.eval_dataloader.dataset.pipeline)
     meta = (checkpoint.get('meta') or {}).get('dataset_meta') or {}

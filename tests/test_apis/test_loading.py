@@ -94,6 +94,16 @@ def test_checkpoint_without_a_head_is_refused(finetuned):
         load_model(cfg, path)
 
 
+def test_another_number_of_heads_is_refused(finetuned):
+    cfg, path = finetuned
+    checkpoint = torch.load(path)
+    checkpoint['meta']['cfg'] = cfg.pretty_text
+    torch.save(checkpoint, path)
+    load_model(cfg, path, device='cpu')
+    with pytest.raises(ValueError, match=r'num_heads=2, and the config has 4:'):
+        load_model(cfg, path, 'cpu', {'model.backbone.num_heads': 4})
+
+
 def test_what_is_no_checkpoint_of_the_model_is_named(finetuned):
     cfg, path = finetuned
     other = Config(copy.deepcopy(cfg.to_dict()))

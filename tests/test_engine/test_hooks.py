@@ -22,7 +22,7 @@ from fdmae_mm.engine import (
     ResultRecordHook,
 )
 from fdmae_mm.evaluation.records import read_record
-from fdmae_mm.models import KNNHead
+from fdmae_mm.models import KNNHead, SkeletonTransformer
 
 
 class Student(torch.nn.Module):
@@ -243,6 +243,31 @@ def test_an_encoder_of_other_weights_than_its_checkpoints_is_not_trained(
             hook.before_train(runner)
     runner._resume = True  # it has the weights of its own checkpoint
     hook.before_train(runner)
+
+
+@pytest.mark.parametrize('init', ['Pretrained', 'PretrainedSkeleton'])
+def test_an_encoder_of_other_heads_is_refused(tmp_path, init):
+    """The shapes of its weights do not tell it."""
+    path = str(tmp_path / 'pretrained.pth')
+    init_cfg = dict(type=init, checkpoint=path, prefix='backbone')
+    settings = dict(embed_dims=8, depth=1, num_joints=5, clip_len=8)
+    model = torch.nn.Module()
+    model.backbone = SkeletonTransformer(**settings, num_heads=2, init_cfg=init_cfg)
+    runner = SimpleNamespace(model=model, _resume=False, _load_from=path)
+    other = "clip = 3\nmodel = dict(type='A', backbone=dict(depth=1, num_heads=4))\n"
+    checkpoint = dict(state_dict=model.state_dict(), meta=dict(cfg=other))
+    torch.save(checkpoint, path)
+    hook = LoadedWeightsHook()
+    message = r'pretrained\.pth was trained with num_heads=4, and the config has 2:'
+    with pytest.raises(ValueError, match=message):
+        hook.before_train(runner)
+    with pytest.raises(ValueError, match=message):
+        hook.after_load_checkpoint(runner, checkpoint)
+    # Its own, and what tells nothing: text of another tool, other settings, none.
+    for text in (other.replace('4', '2'), 'a: 1: 2', 'model = 1', 'x[0] = 1', None):
+        torch.save(checkpoint | dict(meta=dict(cfg=text)), path)
+        hook.before_train(runner)
+        hook.after_load_checkpoint(runner, checkpoint | dict(meta=dict(cfg=text)))
 
 
 def test_a_head_of_another_shape_is_not_tested():

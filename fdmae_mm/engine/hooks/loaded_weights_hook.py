@@ -1,4 +1,6 @@
+import ast
 import os
+from collections.abc import Mapping
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
@@ -43,6 +45,51 @@ def _missing(
     ]
 
 
+def refuse_other_heads(
+    backbone: nn.Module | None, checkpoint: Mapping, source: str | os.PathLike
+) -> None:
+    """Refuse an encoder with another number of attention heads than it was trained.
+
+    No shape of a weight tells it, and the features would be others. A checkpoint of a
+    run keeps its config, which is read here and not run.
+
+    Args:
+        backbone (nn.Module, optional): The encoder.
+        checkpoint (Mapping): As it was read.
+        source (path-like): Where it is from, for the message.
+
+    Raises:
+        ValueError: The numbers differ.
+    """
+    attentions = (getattr(b, 'attn', None) for b in getattr(backbone, 'blocks', ()))
+    own = next((getattr(attn, 'num_heads', None) for attn in attentions), None)
+    there = _recorded_heads((checkpoint.get('meta') or {}).get('cfg'))
+    if None not in (own, there) and own != there:
+        raise ValueError(
+            f'{source} was trained with num_heads={there}, and the config has {own}: '
+            'the same weights would compute other features. Set '
+            f'model.backbone.num_heads={there}.'
+        )
+
+
+def _recorded_heads(config: object) -> int | None:
+    """``model.backbone.num_heads`` in the text of a config."""
+    try:
+        body = ast.parse(config).body
+    except (SyntaxError, TypeError, ValueError):  # none, or of another tool
+        return None
+    values = {
+        getattr(node.targets[0], 'id', None): node.value
+        for node in body
+        if isinstance(node, ast.Assign)
+    }
+    value = values.get('model')
+    for name in ('backbone', 'num_heads'):
+        given = {k.arg: k.value for k in getattr(value, 'keywords', ())}
+        value = given.get(name)
+    return getattr(value, 'value', None)
+
+
 def refuse_other_encoder(backbone: BaseModule) -> None:
     """Refuse a backbone whose pre-trained weights are those of another.
 
@@ -53,14 +100,17 @@ def refuse_other_encoder(backbone: BaseModule) -> None:
         backbone (BaseModule): With its ``init_cfg``, whose weights it has been given.
 
     Raises:
-        ValueError: The checkpoint lacks weights of the backbone, or has them in another
-            shape.
+        ValueError: The checkpoint lacks weights of the backbone, has them in another
+            shape, or of another number of attention heads.
     """
     init_cfg = getattr(backbone, 'init_cfg', None) or []
     for init in init_cfg if isinstance(init_cfg, list) else [init_cfg]:
-        if init.get('type') != 'Pretrained':
+        if 'checkpoint' not in init:
             continue
         loaded = CheckpointLoader.load_checkpoint(init['checkpoint'], 'cpu')
+        refuse_other_heads(backbone, loaded, init['checkpoint'])
+        if init.get('type') != 'Pretrained':  # others tell what they lack
+            continue
         loaded = loaded.get('state_dict', loaded)
         prefix = f'{init["prefix"].rstrip(".")}.' if init.get('prefix') else ''
         if missing := _missing(backbone, loaded, prefix):
@@ -86,7 +136,13 @@ class LoadedWeightsHook(Hook):
         self._source = ''
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Note which weights of the model the checkpoint does not set."""
+        """Note which weights of the model the checkpoint does not set.
+
+        Raises:
+            ValueError: Its encoder has another number of attention heads.
+        """
+        backbone = getattr(unwrap(runner), 'backbone', None)
+        refuse_other_heads(backbone, checkpoint, runner._load_from)
         loaded = checkpoint.get('state_dict', checkpoint)
         self._missing = _missing(unwrap(runner), loaded)
         self._source = runner._load_from
