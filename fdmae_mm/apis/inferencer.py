@@ -45,10 +45,10 @@ from .recording import (
     windows,
 )
 
+# Metres of a body, from one that is hardly seen to what none has.
+_BODY_SIZES = 0.1, 10
 # Of the files in an out_dir.
 _JSON, _CSV, _FEATURES = 'predictions.json', 'predictions.csv', 'features.npy'
-# Metres of a body, from what bends or is partly seen to what no body is.
-_BODY_SIZES = 0.1, 10
 _SEGMENT_ROW = ('name', 'start', 'end', 'start_s', 'end_s', 'label', 'class', 'score')
 
 
