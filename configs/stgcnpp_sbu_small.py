@@ -1,8 +1,6 @@
 """STGCN++ with labels, SBU fold 1, a size that a CPU trains.
 
-    python tools/train.py configs/stgcnpp_sbu_small.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/stgcnpp_sbu_small.py
 """
 
 _base_ = [
