@@ -1,5 +1,6 @@
-"""Files that are whole or not there, their names, and those of the package."""
+"""Files that are whole or not there, their names, configs as text, what is shipped."""
 
+import ast
 import contextlib
 import os
 import secrets
@@ -88,6 +89,35 @@ def printable(name: str | os.PathLike) -> str:
     Names are bytes. Those that are not UTF-8 become escapes: ``\xff``.
     """
     return os.fsencode(name).decode('utf-8', 'backslashreplace')
+
+
+def config_setting(text: str, *keys: str) -> object:
+    """A setting in the text of a config, which is read and not run.
+
+    A config may be a stranger's, and one with an infinite number cannot be run.
+
+    Args:
+        text (str): As MMEngine writes it: assignments of calls of ``dict``.
+        *keys (str): Where it stands, as ``'model', 'backbone', 'num_heads'``.
+
+    Returns:
+        object: The value, None where the text has no such setting.
+
+    Raises:
+        SyntaxError, TypeError, ValueError: The text is no Python, or the value no
+            literal.
+    """
+    found = {
+        getattr(node.targets[0], 'id', None): node.value
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Assign)
+    }
+    first, *others = keys
+    value = found.get(first)
+    for key in others:
+        given = {k.arg: k.value for k in getattr(value, 'keywords', ())}
+        value = given.get(key)
+    return None if value is None else ast.literal_eval(value)
 
 
 def shipped(*parts: str) -> Path:

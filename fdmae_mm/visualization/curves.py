@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -14,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
+from ..files import config_setting
 from .style import PAGE, PALETTE, new_figure, styled
 
 _SEED = re.compile(r'[_-](?:s|seed)\d+(?=$|/)')
@@ -229,21 +229,13 @@ def _band_title(runs: Sequence[str | os.PathLike], key: str) -> str:
 
 
 def _band_edges(run: str | os.PathLike, head: str) -> Sequence[float] | None:
-    """Edges of a head's bands in the config that a run has left beside its log.
-
-    It is read, not run: a config with an infinite number cannot be run.
-    """
+    """Edges of a head's bands in the config that a run has left beside its log."""
     run = Path(run)
     log = run if run.is_file() else max(run.glob('*/vis_data/scalars.json'))
     config = log.with_name('config.py')
     if not config.exists():
         return None
-    for node in ast.walk(ast.parse(config.read_text())):
-        if isinstance(node, ast.keyword) and node.arg == head:
-            for option in getattr(node.value, 'keywords', ()):
-                if option.arg == 'band_edges':
-                    return ast.literal_eval(option.value)
-    return None
+    return config_setting(config.read_text(), 'model', 'heads', head, 'band_edges')
 
 
 def fraction(edge: float) -> str:

@@ -1,4 +1,3 @@
-import ast
 import os
 from collections.abc import Mapping
 
@@ -8,6 +7,7 @@ from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader, Runner
 from torch import Tensor, nn
 
+from ...files import config_setting
 from .ema_teacher_hook import unwrap
 
 
@@ -75,19 +75,9 @@ def refuse_other_heads(
 def _recorded_heads(config: object) -> int | None:
     """``model.backbone.num_heads`` in the text of a config."""
     try:
-        body = ast.parse(config).body
+        return config_setting(config, 'model', 'backbone', 'num_heads')
     except (SyntaxError, TypeError, ValueError):  # none, or of another tool
         return None
-    values = {
-        getattr(node.targets[0], 'id', None): node.value
-        for node in body
-        if isinstance(node, ast.Assign)
-    }
-    value = values.get('model')
-    for name in ('backbone', 'num_heads'):
-        given = {k.arg: k.value for k in getattr(value, 'keywords', ())}
-        value = given.get(name)
-    return getattr(value, 'value', None)
 
 
 def refuse_other_encoder(backbone: BaseModule) -> None:
@@ -141,10 +131,11 @@ class LoadedWeightsHook(Hook):
         Raises:
             ValueError: Its encoder has another number of attention heads.
         """
-        backbone = getattr(unwrap(runner), 'backbone', None)
+        model = unwrap(runner)
+        backbone = getattr(model, 'backbone', None)
         refuse_other_heads(backbone, checkpoint, runner._load_from)
         loaded = checkpoint.get('state_dict', checkpoint)
-        self._missing = _missing(unwrap(runner), loaded)
+        self._missing = _missing(model, loaded)
         self._source = runner._load_from
 
     def before_train(self, runner: Runner) -> None:
