@@ -108,6 +108,15 @@ def preprocess(joints: np.ndarray, metadata: dict) -> np.ndarray:
     return clip['keypoint']
 
 
+def check_layout(joints: np.ndarray, layout: dict) -> None:
+    """Refuses joints (M, T, V, C) of another number than the layout's."""
+    if joints.shape[2] != len(layout['joints']):
+        raise ValueError(
+            f'The array has {joints.shape[2]} joints, the model takes those of layout '
+            f'{layout["name"]}: {", ".join(layout["joints"])}.'
+        )
+
+
 def interpolate_joints(clip: dict) -> None:
     """A joint that dropped out lies between the frames that have it."""
     joints = clip['keypoint'] = clip['keypoint'].copy()
@@ -129,11 +138,7 @@ def align_skeleton(clip: dict, layout: dict, rotate: str, center: str) -> None:
         raise ValueError(
             f'The array has {joints.shape[3]} coordinates a joint, the model takes 3.'
         )
-    if joints.shape[2] != len(layout['joints']):
-        raise ValueError(
-            f'The array has {joints.shape[2]} joints, the model takes those of layout '
-            f'{layout["name"]}: {", ".join(layout["joints"])}.'
-        )
+    check_layout(joints, layout)
     seen = joints.any(-1)
     if not seen.any():
         return
@@ -214,6 +219,32 @@ def temporal_crop_resize(
     clip.update(keypoint=below + weight * (above - below), num_clips=num_clips)
 
 
+def map_skeleton(clip: dict, source: dict, target: dict, weights: list) -> None:
+    """Each joint of the target as a mean of the source's; all of them must be seen."""
+    joints = clip['keypoint']
+    check_layout(joints, source)
+    weights = np.array(weights, np.float32)  # (V of the target, V of the source)
+    lacking = ~joints.any(-1) @ (weights > 0).T
+    clip['keypoint'] = np.where(lacking[..., None], 0, weights @ joints)
+
+
+def skeleton_stream(clip: dict, layout: dict, stream: str, parents: list) -> None:
+    """Joints minus their parents, the next frame minus this one, or both."""
+    joints = clip['keypoint']
+    check_layout(joints, layout)
+    seen = joints.any(-1)
+    if stream.startswith('bone'):
+        joints = joints - joints[:, :, parents]
+        seen = seen & seen[:, :, parents]
+    if stream.endswith('motion'):
+        frames = joints.shape[1]
+        last = np.arange(1, frames + 1) % (frames // clip['num_clips']) == 0
+        following = np.minimum(np.arange(frames) + 1, frames - 1)
+        joints = joints[:, following] - joints
+        seen = seen & seen[:, following] & ~last[:, None]
+    clip['keypoint'] = np.where(seen[..., None], joints, 0)
+
+
 def format_gcn_input(clip: dict, num_person: int, mode: str) -> None:
     """So many persons, those who lack as zeros: (M, K * T, V, C) -> (K, M, T, V, C)."""
     if mode != 'zero':
@@ -226,8 +257,10 @@ def format_gcn_input(clip: dict, num_person: int, mode: str) -> None:
 
 TRANSFORMS = {
     'InterpolateJoints': interpolate_joints,
+    'MapSkeleton': map_skeleton,
     'AlignSkeleton': align_skeleton,
     'TemporalCropResize': temporal_crop_resize,
+    'SkeletonStream': skeleton_stream,
     'FormatGCNInput': format_gcn_input,
 }
 

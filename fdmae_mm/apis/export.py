@@ -30,6 +30,8 @@ TOLERANCE = 1e-4
 METADATA_FILE = 'metadata.json'
 # Ending -> what to import to write such a file and to check it.
 _PACKAGES = {'.onnx': ('onnx', 'onnxscript', 'onnxruntime'), '.pt2': ()}
+# What transforms have made of their layouts by rules that no reader should write again.
+_DERIVED = {'MapSkeleton': 'weights', 'SkeletonStream': 'parents'}
 _DYNAMIC_SHAPES = (
     {axis: torch.export.Dim(name, min=1) for axis, name in enumerate(('N', 'M'))},
 )
@@ -141,7 +143,9 @@ def export_metadata(loaded: LoadedModel, features: bool = False) -> dict:
         shape, meaning), ``clip_len``, ``classes`` (names or None), ``layout`` of the
         input's joints (or None), and ``preprocessing``: the transforms of the test
         pipeline from an annotation to the input, each with its type, all its settings,
-        and its layouts in full.
+        its layouts in full, and what it has made of them: the ``weights`` of a
+        MapSkeleton, (V of the target, V of the source), and the ``parents`` of a
+        SkeletonStream, (V,).
     """
     backbone = loaded.model.backbone
     if features:
@@ -195,6 +199,8 @@ def _preprocessing(loaded: LoadedModel) -> list[dict]:
                 resolved = getattr(transform, key, None)
                 is_layout = isinstance(resolved, SkeletonLayout)
                 step[key] = asdict(resolved) if is_layout else value
+        if name in _DERIVED:
+            step[_DERIVED[name]] = getattr(transform, _DERIVED[name]).tolist()
         try:
             json.dumps(step)
         except TypeError as error:

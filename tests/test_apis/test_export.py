@@ -22,6 +22,7 @@ from fdmae_mm.apis import export_metadata, export_model, find_config, load_model
 from fdmae_mm.apis.export import ExportedModel
 from fdmae_mm.datasets.keypoints import present_first
 from fdmae_mm.datasets.layouts import LAYOUTS
+from fdmae_mm.datasets.transforms.layout import STREAMS
 from fdmae_mm.files import shipped
 
 export = importlib.import_module('fdmae_mm.apis.export')
@@ -308,8 +309,17 @@ RECORDINGS = {
             RESIZE,
             FORMAT,
         ],
+        [dict(type='MapSkeleton', source='kinect_v1', target='sbu'), RESIZE, FORMAT],
+        *(
+            [
+                dict(RESIZE, num_clips=2),
+                dict(type='SkeletonStream', layout='kinect_v1', stream=stream),
+                FORMAT,
+            ]
+            for stream in STREAMS[1:]
+        ),
     ],
-    ids=['clip', 'first', 'three clips', 'interpolated'],
+    ids=['clip', 'first', 'three clips', 'interpolated', 'mapped', *STREAMS[1:]],
 )
 def test_numpy_preprocessing_is_the_pipeline(numpy_example, pipeline, joints):
     results = dict(keypoint=joints.copy(), total_frames=joints.shape[1])
@@ -321,8 +331,9 @@ def test_numpy_preprocessing_is_the_pipeline(numpy_example, pipeline, joints):
         cfg=Config(cfg), pipeline=SimpleNamespace(transforms=transforms)
     )
     metadata = dict(
-        preprocessing=export._preprocessing(loaded),
-        input=dict(shape=['N', 'M', 8, V, C]),
+        # As JSON, as a reader has it.
+        preprocessing=json.loads(json.dumps(export._preprocessing(loaded))),
+        input=dict(shape=['N', 'M', *results['keypoint'].shape[2:]]),
     )
     found = numpy_example.preprocess(joints, metadata)
     assert found.dtype == np.float32
@@ -330,8 +341,8 @@ def test_numpy_preprocessing_is_the_pipeline(numpy_example, pipeline, joints):
 
 
 def test_preprocessing_that_is_not_there_is_named(numpy_example):
-    steps = [dict(type='SkeletonStream'), dict(type='AlignSkeleton'), dict(type='X')]
-    with pytest.raises(ValueError, match='SkeletonStream, X of the preprocessing'):
+    steps = [dict(type='SkeletonFlip'), dict(type='AlignSkeleton'), dict(type='X')]
+    with pytest.raises(ValueError, match='SkeletonFlip, X of the preprocessing'):
         numpy_example.preprocess(RECORDINGS['long'], dict(preprocessing=steps))
     steps = [dict(ALIGN, rotate='full', center='first')]
     with pytest.raises(ValueError, match="rotate='full' is not written here"):
