@@ -50,6 +50,7 @@ COLUMNS = {
     '1-NN, joints apart': [('probe-joints', '1nn')],
     'fine-tune': [('finetune', 'top1')],
     'fine-tune, mirror images': [('finetune-mirror', 'top1')],
+    'the same, 3 times the steps': [('finetune-mirror-long', 'top1')],
     '1 % labels': [('semi1', 'top1')],
     '5 % labels': [('semi5', 'top1')],
     '10 % labels': [('semi10', 'top1')],
