@@ -1,7 +1,6 @@
 """Fine-tuning with mirror images and three times the steps, NW-UCLA cross-view.
 
-    python tools/train.py \
-        configs/benchmarks/finetune-mirror-long/finetune-mirror-long_nw-ucla_small.py \
+    fdmae train finetune-mirror-long_nw-ucla_small \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

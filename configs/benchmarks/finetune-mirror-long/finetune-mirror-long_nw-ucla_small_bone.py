@@ -1,7 +1,6 @@
 """Fine-tuning with mirror images and three times the steps, NW-UCLA, bone stream.
 
-    python tools/train.py \
-        configs/benchmarks/finetune-mirror-long/finetune-mirror-long_nw-ucla_small_bone.py \
+    fdmae train finetune-mirror-long_nw-ucla_small_bone \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

@@ -1,7 +1,6 @@
 """Fine-tuning with mirror images and three times the steps, NW-UCLA, motion stream.
 
-    python tools/train.py \
-        configs/benchmarks/finetune-mirror-long/finetune-mirror-long_nw-ucla_small_motion.py \
+    fdmae train finetune-mirror-long_nw-ucla_small_motion \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 
