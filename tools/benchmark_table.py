@@ -51,9 +51,8 @@ COLUMNS = {
     'fine-tune': [('finetune', 'top1')],
     'fine-tune, mirror images': [('finetune-mirror', 'top1')],
     'the same, 3 times the steps': [('finetune-mirror-long', 'top1')],
-    '1 % labels': [('semi1', 'top1')],
-    '5 % labels': [('semi5', 'top1')],
-    '10 % labels': [('semi10', 'top1')],
+    # Those that somebody has measured become columns.
+    **{f'{share} % labels': [(f'semi{share}', 'top1')] for share in range(1, 100)},
     'supervised': [('supervised', 'top1'), ('joints', 'svm')],
 }
 METHODS = {'stgcnpp': 'STGCN++', 'mae': 'MAE', 'mamp': 'MAMP', 'fdmae': 'FDMAE'}

@@ -46,7 +46,7 @@ from ..evaluation.records import (
 )
 from ..files import check_writable
 from ..models.recognizers import FDMAE
-from .loading import find_config, read_weights
+from .loading import find_config, override, read_weights
 from .options import ConfigOptions
 
 #: What the probe takes in place of a checkpoint.
@@ -91,7 +91,7 @@ def train(argv: Sequence[str] | None = None) -> None:
     if args.seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
     options = args.cfg_options or {}
-    cfg.merge_from_dict(options)
+    override(cfg, options)
     if args.amp:
         enable_amp(cfg)  # after the options, which may name another dtype
     weights = None
@@ -99,11 +99,26 @@ def train(argv: Sequence[str] | None = None) -> None:
         seed = options.get('randomness.seed', args.seed)
         cfg.load_from, weights = _resume(cfg.load_from, cfg.work_dir, seed)
         cfg.resume = weights is not None
+    else:
+        _check_readable(cfg.get('load_from'))
+    _check_readable(_initial_weights(cfg))
     runner = Runner.from_cfg(cfg)
     _check_run(runner)
     if weights is not None:
         _check_weights(unwrap(runner), weights, cfg.load_from)
     runner.train()
+
+
+def _initial_weights(cfg: Config) -> str | None:
+    """The checkpoint that a config begins its backbone with."""
+    init = cfg.model.get('backbone', {}).get('init_cfg')
+    return init.get('checkpoint') if isinstance(init, dict) else None
+
+
+def _check_readable(checkpoint: str | None) -> None:
+    """Refuse a damaged checkpoint with its name, which torch does not tell."""
+    if checkpoint:
+        read_weights(checkpoint)
 
 
 def _check_run(runner: Runner) -> None:
@@ -243,8 +258,7 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
     args = parser.parse_args(argv)
     cfg = _load_config(args)
     cfg.load_from = args.checkpoint
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    override(cfg, args.cfg_options)
     if cfg.get('test_dataloader') is None:
         raise ValueError(
             f'{args.config} has no test_dataloader: it is a pre-training config. Test '
@@ -263,6 +277,7 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
         check_writable(args.dump)
         dump = dict(type='DumpResults', out_file_path=args.dump)
         cfg.test_evaluator = [*evaluator, dump]
+    _check_readable(cfg.load_from)
     return Runner.from_cfg(cfg).test()
 
 
@@ -339,8 +354,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     pretrained = cfg.model.backbone.get('init_cfg')
     pretrained = pretrained or dict(type='Pretrained', prefix='backbone.')
     cfg.model.backbone.init_cfg = checkpoint and dict(pretrained, checkpoint=checkpoint)
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    override(cfg, args.cfg_options)
     if 'bank_dataloader' not in cfg or cfg.model.type != 'RecognizerGCN':
         raise ValueError(f'{args.config} is not a config of configs/benchmarks.')
     if args.views > 1 and cfg.get('train_dataloader') is None:
@@ -354,6 +368,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     if without_encoder:
         extract, figures = extract_joints, probe_joints
     else:
+        _check_readable(_initial_weights(cfg))
         model = MODELS.build(cfg.model)
         model.init_weights()
         refuse_other_encoder(model.backbone)

@@ -33,7 +33,7 @@ from ..datasets.keypoints import (
 )
 from ..datasets.layouts import LAYOUTS, SkeletonLayout, points_down
 from ..datasets.transforms import MapSkeleton
-from ..files import printable, written_whole
+from ..files import check_writable, printable, written_whole
 from ..models.heads.classification import pool
 from .inputs import Clip, InputReader, PoseEstimator
 from .loading import load_model
@@ -271,14 +271,26 @@ class SkeletonInferencer:
             (clip,) = reader.read('stream', frames)
             return clip, self.mapping(clip)
 
+        def check(keypoint: np.ndarray) -> None:
+            clip, mapping = clip_of(keypoint)
+            if keypoint.any():  # some pipelines take no clip without anyone
+                self.preprocess(clip.annotation, mapping)
+
+        looked = False
+
         def predict(keypoint: np.ndarray) -> list[dict]:
+            nonlocal looked
             clip, mapping = clip_of(keypoint)
             for _, view in windows(clip.annotation, window, stride):
+                if not looked:
+                    looked, doubts = True, _Doubts()
+                    doubts.look(clip, clip.layout or self.layout)
+                    doubts.tell(total=1)
                 (output,) = self.forward([self.preprocess(view, mapping)])
                 return self.top(output.scores, top_k)
             return []
 
-        return FrameStream(predict, window, stride, self.non_finite, clip_of)
+        return FrameStream(predict, window, stride, self.non_finite, check)
 
     def preprocess(self, annotation: dict, mapping: MapSkeleton | None) -> dict:
         """Test view of one clip.
@@ -395,6 +407,7 @@ class SkeletonInferencer:
             if Path(out_dir).exists() and not Path(out_dir).is_dir():
                 raise ValueError(f'out_dir={out_dir} is a file: name a folder.')
             outputs = [Path(out_dir, name) for name in (_JSON, _CSV, _FEATURES)]
+            check_writable(outputs[0])
         return InputReader(
             self.layout,
             layout,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import difflib
+import inspect
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,16 @@ from ..engine.hooks.feature_bank_hook import fill_bank
 from ..engine.hooks.loaded_weights_hook import refuse_missing, refuse_other_heads
 from ..files import shipped
 from ..models.heads import KNNHead
+
+# What MMEngine's runner reads of a config beside its own parameters.
+_RUNNER_SETTINGS = (
+    'activation_checkpointing',
+    'compile',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'sync_bn',
+)
 
 
 @dataclass(frozen=True)
@@ -67,15 +79,15 @@ def load_model(
 
     Raises:
         FileNotFoundError: There is no such config or checkpoint.
-        ValueError: The checkpoint is damaged, lacks weights of the model, has them in
-            another shape or of another number of attention heads, or the config names
-            no test pipeline.
+        ValueError: An option is no setting; the checkpoint is damaged, lacks weights of
+            the model, has them in another shape or of another number of attention
+            heads; or the config names no test pipeline.
     """
     if not isinstance(config, Config):
         config = Config.fromfile(find_config(config))
     if cfg_options:
         config = copy.deepcopy(config)  # it is the caller's
-        config.merge_from_dict(cfg_options)
+        override(config, cfg_options)
     if 'eval_dataloader' not in config:
         raise ValueError(
             f'{config.filename} has no eval_dataloader, whose pipeline makes the input '
@@ -129,6 +141,26 @@ def read_weights(path: str | os.PathLike) -> dict:
             f'{path} holds a {type(checkpoint).__name__}, not a dict with weights.'
         )
     return checkpoint
+
+
+def override(cfg: Config, options: Mapping[str, object] | None) -> None:
+    """Overrides settings of a config, ``{'optim_wrapper.optimizer.lr': 1e-3}``.
+
+    Raises:
+        ValueError: The first part of a key is neither in the config nor a setting of
+            MMEngine's runner. MMEngine would add it, and nobody would read it.
+    """
+    options = options or {}
+    settings = {*cfg, *inspect.signature(Runner).parameters, *_RUNNER_SETTINGS}
+    for key in options:
+        first = key.partition('.')[0]
+        if first not in settings:
+            close = difflib.get_close_matches(first, settings, n=3)
+            hint = f' Did you mean {" or ".join(close)}?' if close else ''
+            raise ValueError(
+                f'{key} is no setting of {cfg.filename}: it has no {first}.{hint}'
+            )
+    cfg.merge_from_dict(options)
 
 
 def find_config(config: str | os.PathLike) -> Path:

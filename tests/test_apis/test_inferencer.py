@@ -517,8 +517,26 @@ def test_a_stream_tells_at_once_that_joints_are_others(loaded, recording):
     stream = loaded.stream(8, 8)
     with pytest.raises(ValueError, match='20 joints, but the layout of the model'):
         stream.push(recording[:, 0, :20])
+    with pytest.raises(ValueError, match='needs 3-D coordinates'):
+        stream.push(recording[:, 0, :, :2])
     assert stream.frames == 0
+    assert stream.push(np.zeros_like(recording[:, 0])) is None
     assert stream.push(recording[:, 0]) is None
+
+
+def test_a_stream_tells_once_that_bodies_are_of_another_unit(
+    loaded, recording, monkeypatch
+):
+    said = []
+    monkeypatch.setattr(
+        'fdmae_mm.apis.inferencer.print_log', lambda text, **_: said.append(text)
+    )
+    for factor in (1, 1000):
+        stream = loaded.stream(4, 2)
+        for frame in recording[:, :10].swapaxes(0, 1):
+            stream.push(factor * frame)
+    (text,) = said
+    assert text.startswith('bodies are of no human size in metres in 1 of 1 inputs')
 
 
 def test_segments_of_a_recording(loaded, recording, tmp_path):
@@ -563,6 +581,8 @@ def test_a_file_in_the_place_of_out_dir_is_found_before_the_work(loaded, tmp_pat
     for call in (loaded, loaded.segment):
         with pytest.raises(ValueError, match='out is a file: name a folder'):
             call(str(tmp_path / 'missing.npy'), out_dir=tmp_path / 'out')
+        with pytest.raises(OSError, match=r'predictions\.json cannot be written'):
+            call(str(tmp_path / 'missing.npy'), out_dir=tmp_path / 'out' / 'below')
 
 
 def test_window_and_stride_by_default(loaded, recording):

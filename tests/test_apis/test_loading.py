@@ -8,6 +8,7 @@ from mmengine.registry import init_default_scope
 
 from fdmae_mm import files
 from fdmae_mm.apis import find_config, load_model
+from fdmae_mm.apis.loading import override
 from fdmae_mm.files import shipped
 
 FINETUNE = 'finetune_synthetic'
@@ -155,3 +156,16 @@ def test_files_of_a_wheel_are_in_its_mim_folder(tmp_path, monkeypatch):
     assert shipped('configs') == tmp_path / 'configs'
     (package / '.mim').mkdir()
     assert shipped('configs', 'a.py') == package / '.mim' / 'configs' / 'a.py'
+
+
+def test_settings_that_a_config_need_not_have(tmp_path):
+    (tmp_path / 'own.py').write_text('model = dict(depth=1)')
+    cfg = Config.fromfile(tmp_path / 'own.py')
+    override(cfg, {'compile': True, 'load_from': 'x', 'model.width': 2})
+    assert cfg.compile and cfg.load_from == 'x' and cfg.model == dict(depth=1, width=2)
+    with pytest.raises(
+        ValueError, match=r'modl\.depth is no setting of .*own\.py.*model\?'
+    ):
+        override(cfg, {'modl.depth': 2})
+    assert 'modl' not in cfg
+    override(cfg, None)

@@ -1,5 +1,6 @@
 """Several sets as one file in one layout."""
 
+import json
 import runpy
 from pathlib import Path
 
@@ -175,6 +176,13 @@ def test_the_command_writes_a_set_that_trains(make, main, tmp_path, capsys):
     assert 'sequences: 4' in capsys.readouterr().out
     dataset = SkeletonDataset(str(out), [], 'pool_train', num_joints=20)
     assert len(dataset) == 4
+    own = tmp_path / 'own.json'
+    joints = ['neck', 'head', 'torso']
+    own.write_text(json.dumps(dict(joints=joints, edges=[[1, 0], [2, 0]])))
+    assert main([str(out), *sources, '--layout', str(own)]) == 0
+    pooled = load_annotation(out)
+    assert get_layout(pooled['metainfo']['layout']).joints == tuple(joints)
+    assert pooled['annotations'][0]['keypoint'].shape[2] == 3
 
 
 @pytest.mark.parametrize(

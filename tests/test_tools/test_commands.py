@@ -392,6 +392,37 @@ def test_predictions_are_dumped_to_a_pickle(tiny_config):
 def test_a_typo_in_the_config_is_an_error(tiny_config):
     with pytest.raises(TypeError, match='mometum'):
         train([tiny_config(PRETRAIN), '--cfg-options', 'custom_hooks.0.mometum=0.1'])
+    option = 'optim_wraper.optimizer.lr=1e-5'
+    named = r'optim_wraper\.optimizer\.lr is no setting of .* mean optim_wrapper\?'
+    with pytest.raises(ValueError, match=named):
+        train([tiny_config(PRETRAIN), '--cfg-options', option])
+    knn = tiny_config('benchmarks/knn/knn_synthetic.py')
+    for command in (run_test, run_probe):
+        with pytest.raises(ValueError, match=named):
+            command([knn, 'x.pth', '--cfg-options', option])
+
+
+def test_a_damaged_checkpoint_is_named(tiny_config, pretrained, tmp_path):
+    damaged = tmp_path / 'cut.pth'
+    damaged.write_bytes(Path(pretrained).read_bytes()[:1000])
+    told = r'cut\.pth was not read, it is damaged'
+    knn = tiny_config('benchmarks/knn/knn_synthetic.py')
+    finetune = tiny_config('benchmarks/finetune/finetune_synthetic.py')
+    initial = 'model.backbone.init_cfg.checkpoint'
+    for run, *line in (
+        (run_test, knn, str(damaged)),
+        (run_probe, knn, str(damaged)),
+        (train, finetune, '--cfg-options', f'{initial}={damaged}'),
+        (
+            train,
+            finetune,
+            '--cfg-options',
+            f'{initial}={pretrained}',
+            f'load_from={damaged}',
+        ),
+    ):
+        with pytest.raises(ValueError, match=told):
+            run(line)
 
 
 def test_missing_ntu_data_name_their_source(tmp_path, monkeypatch):

@@ -93,6 +93,8 @@ def test_a_run_counts_once(tool):
     ]
     values, _ = tool['runs'](draws)
     assert values[NW_UCLA, 'mae_a', '10 % labels'] == [60, 60]
+    values, unused = tool['runs']([record('mae_a', 0, protocol='semi25', top1=70)])
+    assert values[NW_UCLA, 'mae_a', '25 % labels'] == [70] and not unused
 
 
 def test_summed_scores_have_a_row_of_their_own(tool):

@@ -26,7 +26,7 @@ from pathlib import Path
 import torch
 from mmengine.config import Config
 
-from fdmae_mm.apis.loading import find_config
+from fdmae_mm.apis.loading import find_config, override
 from fdmae_mm.apis.options import ConfigOptions
 from fdmae_mm.files import check_writable, written_whole
 from fdmae_mm.speed import QUANTITIES, Script, Setting, benchmark, changed
@@ -77,8 +77,7 @@ def setting(config: str, options: dict | None, args: argparse.Namespace) -> Sett
     """A config with the options of the command line."""
     path = find_config(config)
     cfg = Config.fromfile(path)
-    if options:
-        cfg.merge_from_dict(options)
+    override(cfg, options)
     changes = (
         f' {key.split(".")[-1]}={value}' for key, value in (options or {}).items()
     )

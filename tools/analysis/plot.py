@@ -23,7 +23,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
-from fdmae_mm.apis.loading import LoadedModel, find_config, load_model
+from fdmae_mm.apis.loading import LoadedModel, find_config, load_model, override
 from fdmae_mm.apis.options import ConfigOptions
 from fdmae_mm.datasets.annotation import load_annotation
 from fdmae_mm.datasets.layouts import SkeletonLayout, get_layout, layouts_of
@@ -158,8 +158,7 @@ def attention(args: argparse.Namespace) -> Figure:
 def masking(args: argparse.Namespace) -> Figure:
     """What a masking strategy hides over a data set."""
     cfg = Config.fromfile(find_config(args.config))
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    override(cfg, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     set_random_seed(args.seed)
     clips = train_clips(cfg, args.clips)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fdmae_mm.datasets.annotation import annotation_name, save_annotation
 from fdmae_mm.datasets.converters import summarize
-from fdmae_mm.datasets.layouts import LAYOUTS
+from fdmae_mm.datasets.converters.folder import add_layout, read_layout
 from fdmae_mm.datasets.pooling import pool
 from fdmae_mm.files import check_writable
 
@@ -33,9 +33,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         'sources', nargs='+', metavar='FILE:SPLIT', help='what is put into it'
     )
-    parser.add_argument(
-        '--layout', required=True, choices=sorted(LAYOUTS), help='joints of the result'
-    )
+    add_layout(parser, required=True)
     args = parser.parse_args(argv)
     for source in args.sources:
         if not all(source.rpartition(':')):
@@ -60,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f'{args.out} is one of the sources: give another file to write.'
             )
         check_writable(args.out)
-        annotation = pool(sources, args.layout)
+        annotation = pool(sources, read_layout(args.layout))
         save_annotation(annotation, args.out)
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)

@@ -96,6 +96,14 @@ class BaseConverter(ABC):
     def prepare(self, paths: Sequence[PurePosixPath]) -> None:  # noqa: B027
         """Sees all accepted paths, after the side files, before any file is read."""
 
+    def overlooked(self, paths: Sequence[PurePosixPath]) -> list[tuple[str, str]]:
+        """Files and why they hold no sample, where a user may think that they do.
+
+        Args:
+            paths: What is neither accepted nor a side file, after :meth:`prepare`.
+        """
+        return []
+
     def group_of(self, path: PurePosixPath) -> PurePosixPath:
         """What a file is parsed with: all files of one group make its samples.
 
@@ -362,15 +370,20 @@ def convert(
         files = [(path, read) for path, read in found if converter.accepts(path)]
         if not files:
             raise ValueError(f'{source} holds no {converter.files}.')
-        skipped += [
-            # Such as one to a folder of a class, of which nothing would be told.
-            (str(path), 'a link that leads nowhere')
+        others = [
+            path
             for path, _ in found
-            if not converter.accepts(path)
-            and os.path.islink(source / path)
-            and not os.path.exists(source / path)
+            if not (converter.accepts(path) or converter.is_side_file(path))
         ]
+        dead = [
+            path
+            for path in others
+            if os.path.islink(source / path) and not os.path.exists(source / path)
+        ]
+        # Such as one to a folder of a class, of which nothing would be told.
+        skipped += [(str(path), 'a link that leads nowhere') for path in dead]
         converter.prepare([path for path, _ in files])
+        skipped += converter.overlooked([path for path in others if path not in dead])
         by_group = {}
         for path, open_file in files:
             members = by_group.setdefault(converter.group_of(path), [])

@@ -153,7 +153,8 @@ class LabelledConverter(BaseConverter):
 
     def _read_table(self, folder: PurePosixPath, text: str) -> None:
         table = csv.DictReader(text.splitlines(), strict=True)
-        columns = set(table.fieldnames or ())
+        table.fieldnames = [name.strip().lower() for name in table.fieldnames or ()]
+        columns = set(table.fieldnames)
         known = {'file', 'label', 'subject', 'split', 'fold'}
         if not {'file', 'label'} <= columns <= known:
             raise BadFileError(
@@ -349,6 +350,22 @@ class FolderConverter(LabelledConverter):
     files = 'files *.npy or *.csv'
     suffixes = ('.npy', '.csv')
 
+    def overlooked(self, paths: Sequence[PurePosixPath]) -> list[tuple[str, str]]:
+        """Files in folders of classes that are no part of a sample, by their ending.
+
+        What has the name of a sample, such as its video, belongs to it. A table says
+        which files there are.
+        """
+        by_ending = {}
+        for path in paths:
+            is_part = self.name_of(path.with_suffix('.npy')) in self._names
+            if self._table is None and self.class_of(path) and not is_part:
+                by_ending.setdefault(path.suffix, []).append(path)
+        return [
+            (str(found[0]), f'one of {len(found)} that are no {self.files}')
+            for found in by_ending.values()
+        ]
+
     def read_sample(self, path: PurePosixPath, file: BinaryIO) -> dict:
         """The array of a file."""
         if path.suffix.lower() == '.csv':
@@ -397,11 +414,12 @@ class FolderConverter(LabelledConverter):
             raise BadFileError(f'no csv file: {error}') from error
         if not rows:
             raise BadFileError('no frames')
-        if any(';' in cell for cell in rows[0]):
-            raise BadFileError(
-                "the cells are separated by ';'; write them with ',' between cells and "
-                "'.' in numbers"
-            )
+        for separator in ';\t':
+            if any(separator in cell for cell in rows[0]):
+                raise BadFileError(
+                    f'the cells are separated by {separator!r}; write them with "," '
+                    'between cells and "." in numbers'
+                )
         num_joints, width = self._skeleton.num_joints, len(rows[0])
         for number, row in enumerate(rows, 1):
             if len(row) != width:

@@ -317,7 +317,7 @@ def test_file_that_is_not_listed(tmp_path, layout):
 BAD_TABLES = {
     r"columns file,label .* not \['file', 'lable'\]": ('file,lable', 'a,0'),
     r"not \['file', 'label', 'spilt'\]": ('file,label,spilt', 'a,0,train'),
-    'not None': (),
+    r'not \[\]': (),
     'line 3 must have 2 cells': ('file,label', 'a,0', 'b,'),
     'line 2 must have 2 cells': ('file,label', 'a,0,train'),
     'line 2 must have 3 cells': ('file,label,split', 'a,0'),
@@ -406,10 +406,11 @@ BAD = {
     'first line names pelvis_y more than once': {
         'sit/bad.csv': f'{NAMES},Pelvis_y\n1,2,3,4,5,6,7,8'
     },
-    "separated by ';'; write them with ','": {
+    'separated by \';\'; write them with ","': {
         'sit/bad.csv': NAMES.replace(',', ';') + '\n1,5' + ';2' * 6
     },
     "by ';'": {'sit/bad.csv': '1,5' + ';2,5' * 8},
+    r"separated by '\\t'; write": {'sit/bad.csv': NAMES.replace(',', '\t')},
     'not name 5 columns .* first is pelvis_y; it names pelvis_x, .*called JOINT_x': {
         'sit/bad.csv': 'pelvis_x\n1'
     },
@@ -425,6 +426,23 @@ def test_bad_file_is_left_out_with_the_reason(tmp_path, layout, reason, file):
     ((name, found),) = skipped
     assert name in file
     assert re.search(reason, found)
+
+
+def test_files_of_another_ending_in_folders_of_classes_are_told(tmp_path, layout):
+    files = {f'sit/{i}.npy': array(i) for i in range(3)}
+    # Beside a sample, and what stands in no folder of a class.
+    files |= {'sit/0.mp4': b'', 'README.md': 'of clips'}
+    files |= {f'run/{i}.npz': b'' for i in range(2)}
+    source = write(tmp_path, files)
+    annotation, skipped = convert(FolderConverter(layout), source)
+    assert annotation['metainfo']['classes'] == ['sit']
+    assert skipped == [('run/0.npz', 'one of 2 that are no files *.npy or *.csv')]
+    # A table says which files there are.
+    (source / 'labels.csv').write_text(
+        table('File, Label', *(f'sit/{i}.npy, sit' for i in range(3)))
+    )
+    annotation, skipped = convert(FolderConverter(layout), source)
+    assert len(annotation['annotations']) == 3 and not skipped
 
 
 def test_few_persons_or_many_frames_are_in_order(tmp_path, layout):
