@@ -381,7 +381,10 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     training = None
     if args.views > 1:
         set_random_seed(seed)
-        one_pass = Runner.build_dataloader(_one_pass(cfg.train_dataloader), seed=seed)
+        one_pass = _one_pass(cfg.train_dataloader)
+        if args.hold_out:  # clip for clip those of the bank, empty ones too
+            one_pass.dataset.test_mode = True
+        one_pass = Runner.build_dataloader(one_pass, seed=seed)
         training = extract_views(extract, one_pass, args.views)
     if args.hold_out:
         result = hold_out_groups(bank, groups, training, seed, figures)
@@ -516,6 +519,9 @@ def _one_pass(dataloader: ConfigDict) -> ConfigDict:
     dataloader.dataset = unrepeated(dataloader.dataset)
     dataloader.sampler = dict(type='DefaultSampler', shuffle=False)
     dataloader.drop_last = False
+    # MMEngine seeds workers alike in every pass, and all views would be one.
+    dataloader.setdefault('worker_init_fn', dict(type='torch_seeded_worker'))
+    dataloader.persistent_workers = False
     return dataloader
 
 

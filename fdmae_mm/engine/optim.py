@@ -81,7 +81,7 @@ class SkeletonLayerDecayConstructor(DefaultOptimWrapperConstructor):
             if not parameter.requires_grad:
                 continue
             layer = layer_of(name, top)
-            decays = parameter.ndim > 1 and not name.endswith('_table')
+            decays = parameter.ndim > 1 and not re.search(r'_tables?(\.|$)', name)
             group = groups.setdefault(
                 (layer, decays),
                 dict(params=[], lr=self.base_lr * rate ** (top - layer)),

@@ -181,9 +181,16 @@ def hold_out_groups(
         dict[str, float]: Figures of all S clips, in %.
 
     Raises:
-        ValueError: There is a single group, or not one for each clip.
+        ValueError: There is a single group, or not one for each clip, or the views are
+            of other clips.
     """
     features, labels = bank
+    if training is not None and not torch.equal(training[1], labels):
+        raise ValueError(
+            f'The views are of {len(training[1])} clips and the bank is of '
+            f'{len(labels)}, or their labels differ: both must be the same clips in '
+            'the same order.'
+        )
     names = list(dict.fromkeys(groups))
     if len(groups) != len(labels) or len(names) < 2:
         raise ValueError(

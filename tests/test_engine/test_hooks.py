@@ -245,6 +245,31 @@ def test_an_encoder_of_other_weights_than_its_checkpoints_is_not_trained(
     hook.before_train(runner)
 
 
+def test_training_does_not_start_from_a_file_without_the_encoder():
+    model = torch.nn.ModuleDict(
+        dict(backbone=torch.nn.Linear(1, 1), cls_head=torch.nn.Linear(1, 1))
+    )
+    runner = SimpleNamespace(model=model, _load_from='other.pth', _resume=False)
+    hook = LoadedWeightsHook()
+    weights = model.state_dict()
+    encoder = {k: v for k, v in weights.items() if k.startswith('backbone.')}
+    hook.after_load_checkpoint(runner, dict(state_dict=encoder))
+    hook.before_train(runner)
+    # As of a model that was saved inside DistributedDataParallel.
+    wrapped = {f'module.{name}': value for name, value in weights.items()}
+    hook.after_load_checkpoint(runner, dict(state_dict=wrapped))
+    hook.before_test(runner)
+    # Under other names, or, as MAMP has it, another key.
+    named = {name.replace('backbone', 'model'): v for name, v in weights.items()}
+    for file in (dict(state_dict=named), dict(model=weights)):
+        hook.after_load_checkpoint(runner, file)
+        with pytest.raises(
+            ValueError,
+            match=r'other\.pth has no weights for backbone\.weight of Linear',
+        ):
+            hook.before_train(runner)
+
+
 @pytest.mark.parametrize('init', ['Pretrained', 'PretrainedSkeleton'])
 def test_an_encoder_of_other_heads_is_refused(tmp_path, init):
     """The shapes of its weights do not tell it."""

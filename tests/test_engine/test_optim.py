@@ -33,6 +33,25 @@ def test_layer_of_a_parameter(name, layer):
     assert layer_of(name, top=13) == layer
 
 
+def test_position_tables_do_not_decay():
+    """Those of a decoder are one for each window."""
+    model = torch.nn.Module()
+    model.backbone = SkeletonTransformer(
+        embed_dims=8, depth=1, num_heads=2, num_joints=3, clip_len=4
+    )
+    tables = {str(w): torch.nn.Parameter(torch.ones(1, w, 8)) for w in (2, 4)}
+    model.decoder = torch.nn.Module()
+    model.decoder.temporal_tables = torch.nn.ParameterDict(tables)
+    constructor = SkeletonLayerDecayConstructor(
+        dict(optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.1)),
+        paramwise_cfg=dict(layer_decay_rate=0.5),
+    )
+    found = settings_of(constructor(model).optimizer)
+    for name, parameter in model.named_parameters():
+        if 'table' in name:
+            assert found[id(parameter)][1] == 0, name
+
+
 def test_learning_rate_falls_by_layer_and_norms_do_not_decay():
     model = torch.nn.Module()
     model.backbone = SkeletonTransformer(

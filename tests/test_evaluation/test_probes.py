@@ -127,6 +127,9 @@ def test_views_of_a_group_train_no_probe_that_classifies_it():
 def test_one_group_cannot_be_held_out():
     with pytest.raises(ValueError, match=r"in the groups \['a'\]"):
         hold_out_groups((torch.eye(2), LABELS), ['a', 'a'])
+    views = torch.zeros(2, 1, 2), LABELS[:1]
+    with pytest.raises(ValueError, match='views are of 1 clips and the bank is of 2'):
+        hold_out_groups((torch.eye(2), LABELS), ['a', 'b'], views)
 
 
 class Encoder(torch.nn.Module):

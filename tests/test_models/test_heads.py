@@ -82,6 +82,38 @@ def test_a_head_compares_the_decoded_places_alone(head):
     assert loss.item() != pytest.approx(head.loss(x, {8: every})[0].item(), rel=1e-5)
 
 
+def test_a_head_asks_for_this_clip_in_time_order():
+    """What it asks for is given: a layer of identity on the encoded clip."""
+    torch.manual_seed(0)
+    x = torch.randn(2, 32, 5, 3).cumsum(1)
+    time = WindowHead(
+        window=8,
+        target=dict(type='JointTarget'),
+        loss=dict(type='MaskedReconstructionLoss'),
+        in_dims=24,
+        in_channels=3,
+    )
+    frequency = FrequencyHead(
+        windows=(8,),
+        band_edges=(0, 0.5),
+        in_dims=24,
+        in_channels=3,
+        loss=dict(type='FrequencyDecoupledLoss', normalize='none'),
+    )
+    for head, layer, target in (
+        (time, time.project, time.target),
+        (frequency, frequency.project['8'], frequency.targets['8']),
+    ):
+        torch.nn.init.eye_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+        encoded = target.encode(x)
+        cells = Cells(encoded, torch.ones(2, 4, 5), slice(None))
+        assert head.loss(x, {8: cells})[0].item() == pytest.approx(0, abs=1e-9)
+    # A cell takes its own mean and scale back.
+    found = time.predict(x, {8: time.target.encode(x)})
+    assert torch.allclose(found, x, atol=1e-5)
+
+
 def test_each_scale_takes_the_band_it_resolves():
     head = frequency_head()
     assert head.bands == {32: [0], 16: [1], 8: [2]}
@@ -228,6 +260,17 @@ def test_knn_head_votes_by_hand():
     assert head(feats)[0].tolist() == pytest.approx([expected[0], 0, expected[1]])
 
 
+def test_knn_compares_in_float32_under_autocast():
+    """In bfloat16 the cosines of near neighbours are all 1."""
+    angles = torch.arange(50) * 0.01
+    bank = torch.stack([angles.cos(), angles.sin()], 1)
+    head = KNNHead(num_classes=50, in_channels=2)
+    head.fill(bank, torch.arange(50))
+    with torch.autocast('cpu', torch.bfloat16):
+        votes = head(bank.view(50, 1, 2, 1, 1))
+    assert votes.argmax(1).tolist() == list(range(50))
+
+
 def test_knn_head_without_a_bank_says_what_to_add():
     with pytest.raises(ValueError, match='add FeatureBankHook'):
         KNNHead(3, 2)(torch.ones(1, 1, 2, 1, 1))
@@ -260,6 +303,16 @@ def test_finetune_head_drops_features():
     assert torch.equal(head(feats), head(torch.zeros_like(feats)))
     assert not torch.allclose(head.eval()(feats), head(torch.zeros_like(feats)))
     assert FinetuneHead(3, 4).dropout.p == 0.3
+
+
+def test_finetune_head_drops_values_before_it_averages_them():
+    head = FinetuneHead(3, in_channels=4, num_joints=5, hidden_dims=8, dropout=0.5)
+    seen = []
+    head.mlp.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    torch.manual_seed(0)
+    head(torch.ones(4, 1, 4, 8, 5))
+    # Means of eight values 0 or 2; after the mean they would be 0 or 2 themselves.
+    assert ((seen[0] > 0) & (seen[0] < 2)).float().mean() > 0.9
 
 
 @pytest.mark.parametrize('kind', [LinearProbeHead, FinetuneHead])

@@ -50,6 +50,18 @@ def test_errors_of_half_precision_are_computed_in_float32(loss):
         assert loss.power.item() == 300**2
 
 
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16, torch.float64])
+def test_statistics_stay_float32_in_a_model_of_another_type(dtype):
+    loss = FrequencyDecoupledLoss([1]).to(dtype)
+    for _ in range(300):  # bfloat16 counts to 256
+        loss(
+            torch.zeros(1, 1, dtype=dtype), torch.ones(1, 1, dtype=dtype), torch.ones(1)
+        )
+    assert loss.num_batches == 300
+    assert loss.power.tolist() == [1]
+    assert loss.power.dtype == torch.float32
+
+
 def test_nothing_masked_gives_zero_and_a_gradient():
     pred = torch.ones(1, 2, 1, requires_grad=True)
     loss = MaskedReconstructionLoss()(pred, torch.zeros(1, 2, 1), torch.zeros(1, 2))

@@ -331,6 +331,43 @@ def test_teacher_is_saved_under_the_names_of_the_online_path():
     assert teacher == online
 
 
+def test_the_teacher_is_asked_for_the_cells_that_are_compared():
+    model = build(max_cells=2)
+    inputs, samples = batch()
+    for sample in samples:
+        sample.teacher_mask = sample.mask
+    asked = []
+    loss = model.momentum_head.loss
+    model.momentum_head.loss = lambda *args: asked.append(args) or loss(*args)
+    for _ in range(5):  # the cells are drawn, in any order
+        model.loss(inputs, samples)
+    for cells, teacher in asked:
+        assert cells[2].features.shape[1] == 2
+        for window in teacher:
+            assert torch.allclose(cells[window].features, teacher[window], atol=1e-5)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_a_teacher_in_half_precision_is_refused(dtype):
+    model = build().to(dtype)
+    model.update_teacher(1.0)
+    with pytest.raises(ValueError, match=r'table is torch.*float16.*--amp'):
+        model.update_teacher(0.1)
+
+
+def test_a_model_in_half_precision_takes_the_clips_of_a_loader():
+    inputs, samples = batch()
+    head = {**TIME, 'target': dict(type='JointTarget')}
+    model = build('SkeletonMAE', heads=dict(time=head, frequency=FREQUENCY)).eval()
+    with torch.no_grad():
+        expected, _ = model.parse_losses(model.loss(inputs, samples))
+        whole = model.reconstruct(inputs, samples)
+        model.bfloat16()
+        found, _ = model.parse_losses(model.loss(inputs, samples))
+    assert found.item() == pytest.approx(expected.item(), rel=0.02)
+    assert torch.allclose(model.reconstruct(inputs, samples), whole, atol=0.1)
+
+
 def test_full_view_shows_the_teacher_everything():
     model = build(teacher_view='full')
     inputs, samples = batch(size=1, persons=1)
@@ -394,6 +431,18 @@ def test_reconstruction_is_that_of_the_named_head():
     hidden = mask.repeat_interleave(2, dim=3)
     assert (out[hidden] == 1).all()
     assert not (out[~hidden] == 1).any()
+
+
+def test_a_prediction_stands_at_its_own_frames():
+    model = build(heads=dict(time={**TIME, 'target': dict(type='JointTarget')}))
+    model.heads['time'].predict = lambda x, features: x + 1
+    inputs, samples = batch()
+    for sample in samples:  # which a picture does not need
+        del sample.teacher_mask
+    out = model.reconstruct(inputs, samples)
+    mask = torch.stack([s.mask for s in samples]).unflatten(-1, (8, 5))
+    hidden = mask.repeat_interleave(2, dim=3).unsqueeze(-1)
+    assert torch.equal(out, torch.where(hidden, inputs + 1, inputs))
 
 
 def test_motion_reconstruction_starts_at_the_first_frame():

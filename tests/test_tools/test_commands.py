@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmaction.registry import HOOKS
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.hooks import Hook
 
 from fdmae_mm.apis import commands, train
@@ -514,6 +514,46 @@ def test_probe_holds_out_subjects_and_leaves_the_test_split_alone(
         run_probe([*command, '--hold-out', 'pair'])
     with pytest.raises(FileNotFoundError):
         run_probe([*command, '--cfg-options', absent])
+
+
+def test_probe_holds_out_clips_of_a_set_with_an_empty_one(
+    tiny_config, pretrained, synthetic_ann_file, tmp_path
+):
+    """The views of training leave it out of themselves, the bank keeps it."""
+    annotation = load_annotation(synthetic_ann_file)
+    subjects = dict.fromkeys(a['subject'] for a in annotation['annotations'])
+    chosen = [
+        next(a for a in annotation['annotations'] if a['subject'] == subject)
+        for subject in [*subjects][:3]
+    ]
+    chosen.append(
+        dict(chosen[0], frame_dir='empty', keypoint=0 * chosen[0]['keypoint'])
+    )
+    split = {name: [a['frame_dir'] for a in chosen] for name in annotation['split']}
+    path = str(tmp_path / 'empty.pkl')
+    save_annotation(dict(annotation, annotations=chosen, split=split), path)
+    source = f'dict(ann_file={path!r}, indices=None)'
+    config = tiny_config(
+        'benchmarks/linear/linear_synthetic.py',
+        extra=f"""
+model['backbone']['frozen_stages'] = 1
+train_dataloader['dataset']['dataset'].update({source})
+bank_dataloader = dict(num_workers=0, dataset={source})
+eval_dataloader = dict(num_workers=0, dataset={source})
+""",
+    )
+    result = run_probe([config, pretrained, '--views', '2', '--hold-out', 'subject'])
+    assert {'1nn', 'linear'} <= set(result)
+
+
+def test_views_differ_whatever_seeds_the_workers_of_training():
+    loader = ConfigDict(dataset=dict(type='RepeatDataset', times=2, dataset=dict(a=1)))
+    found = commands._one_pass(loader)
+    assert found.dataset == dict(a=1)
+    assert found.worker_init_fn == dict(type='torch_seeded_worker')
+    assert not found.persistent_workers
+    loader.worker_init_fn = dict(type='own')
+    assert commands._one_pass(loader).worker_init_fn == dict(type='own')
 
 
 def test_the_local_rank_of_mpi_names_the_device(monkeypatch):

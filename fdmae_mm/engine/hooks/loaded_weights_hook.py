@@ -104,12 +104,17 @@ def refuse_other_encoder(backbone: BaseModule) -> None:
         loaded = loaded.get('state_dict', loaded)
         prefix = f'{init["prefix"].rstrip(".")}.' if init.get('prefix') else ''
         if missing := _missing(backbone, loaded, prefix):
-            raise ValueError(
-                f'{init["checkpoint"]} has no weights for {missing[0]} of '
-                f'{type(backbone).__name__} ({len(missing)} in all), or has them in '
-                'another shape: they would stay random. Give the config the backbone '
-                'that was pre-trained.'
-            )
+            raise _other_encoder(init['checkpoint'], missing, backbone)
+
+
+def _other_encoder(
+    source: str | os.PathLike, missing: list[str], backbone: nn.Module
+) -> ValueError:
+    return ValueError(
+        f'{source} has no weights for {missing[0]} of {type(backbone).__name__} '
+        f'({len(missing)} in all), or has them in another shape: they would stay '
+        'random. Give the config the backbone that was pre-trained.'
+    )
 
 
 @HOOKS.register_module()
@@ -135,15 +140,25 @@ class LoadedWeightsHook(Hook):
         backbone = getattr(model, 'backbone', None)
         refuse_other_heads(backbone, checkpoint, runner._load_from)
         loaded = checkpoint.get('state_dict', checkpoint)
+        # As MMEngine loads them, after this hook.
+        loaded = {name.removeprefix('module.'): value for name, value in loaded.items()}
         self._missing = _missing(model, loaded)
         self._source = runner._load_from
 
     def before_train(self, runner: Runner) -> None:
-        """What is trained need not have been loaded, but for a pre-trained encoder."""
+        """What is trained need not have been loaded, but for a pre-trained encoder.
+
+        Raises:
+            ValueError: ``init_cfg`` or ``load_from`` names a checkpoint of another one.
+        """
+        encoder = [name for name in self._missing if name.startswith('backbone.')]
         self._missing = []
         backbone = getattr(unwrap(runner), 'backbone', None)
-        if backbone is not None and not runner._resume:
-            refuse_other_encoder(backbone)
+        if backbone is None or runner._resume:
+            return
+        refuse_other_encoder(backbone)
+        if encoder:
+            raise _other_encoder(self._source, encoder, backbone)
 
     def before_test(self, runner: Runner) -> None:
         """Raise if weights are missing."""

@@ -178,6 +178,7 @@ class SkeletonTransformer(BaseModule):
         """Encode all tokens, or those at ``index``, (N, K), in its order: (N, K, D)."""
         self._check_input(x)
         x = patchify(x, self.t_patch_size).flatten(1, 2)  # (N, L, p * C)
+        x = x.to(self.patch_embed.weight.dtype)  # of a model in half precision
         position = (self.temporal_table + self.joint_table).flatten(1, 2)  # (1, L, D)
         if index is None:
             x = self.patch_embed(x) + position

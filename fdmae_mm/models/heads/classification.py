@@ -170,7 +170,10 @@ class KNNHead(BaseHead):
                 'KNNHead has no labelled clips: add FeatureBankHook, with the training '
                 'split, to custom_hooks.'
             )
-        cosine, nearest = (self.embed(feats) @ self.bank.T).topk(self.k, dim=1)
+        # Half precision knows two or three cosines near 1, and neighbours become ties.
+        with torch.autocast(feats.device.type, enabled=False):
+            cosine = self.embed(feats) @ self.bank.T
+        cosine, nearest = cosine.topk(self.k, dim=1)
         weight = (cosine / self.temperature).softmax(1)
         votes = F.one_hot(
             self.bank_labels[nearest], self.num_classes

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from mmaction.registry import MODELS
@@ -58,6 +58,15 @@ class FrequencyDecoupledLoss(nn.Module):
         self.momentum = momentum
         self.register_buffer('power', torch.zeros(len(self.band_sizes)))
         self.register_buffer('num_batches', torch.zeros(()))
+
+    def _apply(
+        self, fn: Callable[[Tensor], Tensor], recurse: bool = True
+    ) -> 'FrequencyDecoupledLoss':
+        # Statistics stay float32 in a model of another type: half precision would stop
+        # counting at 256, and moving at steps of a hundredth.
+        super()._apply(fn, recurse)
+        self.power, self.num_batches = self.power.float(), self.num_batches.float()
+        return self
 
     def forward(self, pred: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         """Compute the error of each band; their mean is the loss to minimise.

@@ -86,12 +86,23 @@ class FDMAE(SkeletonMAE):
 
     @torch.no_grad()
     def update_teacher(self, momentum: float) -> None:
-        """Move the teacher, t <- t + momentum * (s - t), and copy buffers."""
+        """Move the teacher, t <- t + momentum * (s - t), and copy buffers.
+
+        Raises:
+            ValueError: The weights are of half precision, where most steps of a slow
+                momentum are below the last digit and would move nothing.
+        """
         teacher = dict(self.teacher.named_buffers())
         online, moved = [], []
         for part in self.teacher:
             module = getattr(self, part)
             for name, parameter in module.named_parameters():
+                if torch.finfo(parameter.dtype).bits < 32 and momentum < 1:
+                    raise ValueError(
+                        f'{part}.{name} is {parameter.dtype}, in which the teacher '
+                        'would stand still: keep the weights in float32 and train '
+                        'with --amp (AmpOptimWrapper).'
+                    )
                 online.append(parameter)
                 moved.append(teacher[f'{part}.{name}'])
             for name, buffer in module.named_buffers():

@@ -140,8 +140,20 @@ class SkeletonMAE(BaseRecognizer):
             losses.update({f'{name}_{key}': value for key, value in logs.items()})
         return losses
 
-    def sequences(self, inputs: Tensor, data_samples: SampleList) -> Sequences:
-        """Leave absent persons out: (B, K, M, T, V, C) -> N sequences."""
+    def sequences(
+        self,
+        inputs: Tensor,
+        data_samples: SampleList,
+        mask_keys: Sequence[str] | None = None,
+    ) -> Sequences:
+        """Leave absent persons out: (B, K, M, T, V, C) -> N sequences.
+
+        Args:
+            inputs (Tensor): Shape (B, K, M, T, V, C).
+            data_samples (list[ActionDataSample]): With the masks.
+            mask_keys (Sequence[str], optional): Which of them, by default all that a
+                training step takes.
+        """
         x = inputs.flatten(0, 2)  # (B * K * M, T, V, C)
         present = self.backbone.present(x)
         # A rank without anyone still takes part in the step, with zero weight:
@@ -149,7 +161,7 @@ class SkeletonMAE(BaseRecognizer):
         chosen = present.clone()
         chosen[0] |= ~present.any()
         masks = {}
-        for key in self.mask_keys:
+        for key in self.mask_keys if mask_keys is None else mask_keys:
             mask = torch.stack([self._mask_of(s, key, inputs) for s in data_samples])
             self._check_counts(mask, key)
             masks[key] = mask.to(x.device).flatten(0, 2)[chosen]
@@ -172,7 +184,7 @@ class SkeletonMAE(BaseRecognizer):
         Returns:
             Tensor: Coordinates, shape (B, K, M, T, V, C); absent persons stay zero.
         """
-        sequences = self.sequences(inputs, data_samples)
+        sequences = self.sequences(inputs, data_samples, ('mask',))
         x, mask = sequences.x, sequences.masks['mask']
         features = self.decoder(self.backbone.forward_tokens(x, mask), mask)
         target = self.heads[head].target
@@ -181,9 +193,8 @@ class SkeletonMAE(BaseRecognizer):
         predicted = self.heads[head].predict(x, features)
         signal = torch.where(hidden, predicted, target.signal(x))
         out = torch.zeros_like(inputs).flatten(0, 2)
-        out[self.backbone.present(inputs.flatten(0, 2))] = target.joints(signal, x)[
-            sequences.valid.bool()
-        ]
+        joints = target.joints(signal, x)[sequences.valid.bool()]
+        out[self.backbone.present(inputs.flatten(0, 2))] = joints.to(out.dtype)
         return out.view_as(inputs)
 
     def extract_feat(
