@@ -88,7 +88,7 @@ def test_a_head_asks_for_this_clip_in_time_order():
     x = torch.randn(2, 32, 5, 3).cumsum(1)
     time = WindowHead(
         window=8,
-        target=dict(type='JointTarget'),
+        target=dict(type='JointTarget', normalize=True),
         loss=dict(type='MaskedReconstructionLoss'),
         in_dims=24,
         in_channels=3,
