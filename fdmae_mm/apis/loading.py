@@ -158,7 +158,8 @@ def override(cfg: Config, options: Mapping[str, object] | None) -> None:
             close = difflib.get_close_matches(first, settings, n=3)
             hint = f' Did you mean {" or ".join(close)}?' if close else ''
             raise ValueError(
-                f'{key} is no setting of {cfg.filename}: it has no {first}.{hint}'
+                f'{key} is no setting of {cfg.filename or "the config"}, which has no '
+                f'{first}.{hint}'
             )
     cfg.merge_from_dict(options)
 
