@@ -249,7 +249,13 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         )
     if not args.configs.is_dir():
         parser.error(f'--configs {args.configs} is no folder')
-    changed = args.cfg_options or args.configs.resolve() != CONFIGS
+    own = args.configs.resolve() != CONFIGS
+    if own and args.work_dir == parser.get_default('work_dir'):
+        parser.error(
+            f'--configs: give --work-dir too, as {args.work_dir} holds what the '
+            'shipped configs of these names have trained'
+        )
+    changed = args.cfg_options or own
     if changed and args.records == parser.get_default('records'):
         parser.error(
             '--configs and --cfg-options measure other methods than the shipped ones: '
@@ -384,8 +390,16 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
         ]
 
     train = partial(command, 'train', '--resume')
+    # What an evaluation must build again; what training began with is not of it.
+    encoder_options = [
+        option
+        for option in args.cfg_options
+        if option.startswith('model.backbone.')
+        and not option.startswith('model.backbone.init_cfg')
+    ]
     if chain.config is None:
-        checkpoint, absent = chain.method, []
+        checkpoint = chain.method
+        absent = encoder_options if chain.method == 'untrained' else []
         start = 'model.backbone.init_cfg=None'
     else:
         save = 'default_hooks.checkpoint.interval=1'
@@ -396,7 +410,7 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
         seen = f'model.backbone.encode_absent={encoder.get("encode_absent", False)}'
         absent = [
             *([seen] if encoder.type == 'SkeletonTransformer' else []),
-            *(o for o in args.cfg_options if o.startswith('model.backbone.')),
+            *encoder_options,
         ]
         start = f'model.backbone.init_cfg.checkpoint={checkpoint}'
     for protocol in args.protocols:

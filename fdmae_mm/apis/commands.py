@@ -351,10 +351,12 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         parser.error('--keep-joints and --few-shot are of an encoder, not of joints')
     checkpoint = None if args.checkpoint in REFERENCES else args.checkpoint
     cfg = _load_config(args)
-    pretrained = cfg.model.backbone.get('init_cfg')
-    pretrained = pretrained or dict(type='Pretrained', prefix='backbone.')
-    cfg.model.backbone.init_cfg = checkpoint and dict(pretrained, checkpoint=checkpoint)
     override(cfg, args.cfg_options)
+    # After the options, which may begin a training with other weights.
+    pretrained = cfg.model.backbone.get('init_cfg') or {}
+    if 'type' not in pretrained:
+        pretrained = dict(type='Pretrained', prefix='backbone.')
+    cfg.model.backbone.init_cfg = checkpoint and dict(pretrained, checkpoint=checkpoint)
     if 'bank_dataloader' not in cfg or cfg.model.type != 'RecognizerGCN':
         raise ValueError(f'{args.config} is not a config of configs/benchmarks.')
     if args.views > 1 and cfg.get('train_dataloader') is None:

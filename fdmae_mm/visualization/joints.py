@@ -72,6 +72,7 @@ def joint_errors(
     head: str = 'time',
     signal: str | None = None,
     band_edges: Sequence[float] = (),
+    num_coordinates: int | None = None,
 ) -> JointErrors:
     """Errors of a head's completion of masked clips, over a data set.
 
@@ -86,6 +87,8 @@ def joint_errors(
             frame differences; by default what the head predicts.
         band_edges (Sequence[float]): Edges of frequency bands in cycles a frame, from 0
             to 0.5; empty: no bands.
+        num_coordinates (int, optional): Of a joint, by default all values it has. What
+            comes after them, the score of 2-D joints, is no distance.
 
     Raises:
         KeyError: The model has no such head.
@@ -107,8 +110,9 @@ def joint_errors(
         inputs, samples = batch['inputs'], batch['data_samples']
         x = inputs.flatten(0, 2)
         present = present_sequences(x)
-        x = x[present]
+        x = x[present][..., :num_coordinates]
         completed = model.reconstruct(inputs, samples, head).flatten(0, 2)[present]
+        completed = completed[..., :num_coordinates]
         error = completed - x
         if signal == 'motion':
             error = motion(error)
@@ -122,7 +126,7 @@ def joint_errors(
         if ranges:
             with _silent(model.heads[head]):
                 nothing = model.reconstruct(inputs, samples, head)
-            nothing = nothing.flatten(0, 2)[present]
+            nothing = nothing.flatten(0, 2)[present][..., :num_coordinates]
             spectra += [_power(y) for y in (completed - x, nothing - x, x)]
     bands = [spectra[:, low:high].sum(1) for low, high in ranges]  # (3, V) each
     energies = np.stack(bands, axis=1) if bands else spectra[:, :0]

@@ -153,7 +153,7 @@ def test_randomness_is_a_function_of_seed_rank_and_epoch(monkeypatch):
 @pytest.mark.parametrize('steps', [3, 5])
 def test_a_run_goes_on_with_epochs_of_the_same_length(steps):
     loop = EpochBasedTrainLoop.__new__(EpochBasedTrainLoop)
-    runner = SimpleNamespace(train_loop=loop, iter=8, epoch=2)
+    runner = SimpleNamespace(train_loop=loop, iter=8, epoch=2, max_epochs=3)
     runner.train_dataloader = [None] * 4
     EpochSeedHook().before_train(runner)
     runner.train_dataloader = [None] * steps
@@ -161,6 +161,22 @@ def test_a_run_goes_on_with_epochs_of_the_same_length(steps):
         EpochSeedHook().before_train(runner)
     runner.train_loop = None  # it counts no epochs
     EpochSeedHook().before_train(runner)
+
+
+def test_a_run_that_has_ended_says_so(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'fdmae_mm.engine.hooks.epoch_seed_hook.print_log',
+        lambda text, **_: said.append(text),
+    )
+    loop = EpochBasedTrainLoop.__new__(EpochBasedTrainLoop)
+    runner = SimpleNamespace(train_loop=loop, iter=8, epoch=2, train_dataloader=[0] * 4)
+    for runner.max_epochs in (3, 2):
+        EpochSeedHook().before_train(runner)
+    (text,) = said
+    assert text.startswith(
+        'The checkpoint is of epoch 2, and the run of 2: there is no'
+    )
 
 
 def hub_of(**values):

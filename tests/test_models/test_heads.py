@@ -293,7 +293,7 @@ def test_finetune_head_keeps_joints_apart():
 
 def test_features_of_other_joints_are_named():
     head = FinetuneHead(3, in_channels=4, num_joints=5)
-    with pytest.raises(ValueError, match=r'of 7 joints, .* num_joints=5: set cls_head'):
+    with pytest.raises(ValueError, match=r'of 7 joints, .* num_joints=5: set model'):
         head(torch.randn(2, 1, 4, 2, 7))
 
 

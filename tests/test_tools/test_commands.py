@@ -448,6 +448,10 @@ def test_probe_reads_the_encoder_of_the_checkpoint(tiny_config, pretrained, caps
     config = tiny_config('benchmarks/knn/knn_synthetic.py')
     result = run_probe([config, pretrained, '--views', '1'])
     assert {'1nn', 'linear'} <= set(result)
+    # Whatever weights the training began with.
+    other = 'model.backbone.init_cfg.checkpoint=start.pth'
+    line = [config, pretrained, '--views', '1', '--cfg-options', other]
+    assert run_probe(line) == result
     # k-NN through the runner has the same features and the same neighbour.
     metrics = run_test([config, pretrained])
     assert result['1nn'] == pytest.approx(100 * metrics['acc/top1'], abs=0.06)

@@ -565,6 +565,11 @@ def test_grid_keeps_changed_methods_out_of_the_results(tmp_path, capsys):
     assert 'give --records' in capsys.readouterr().err
     assert tool['parse_args']([*command, '--records=there']).cfg_options == ['a=1']
     own = [*command[:2], f'--configs={tmp_path}']
+    # Nor does it take over what the shipped ones have trained.
+    with pytest.raises(SystemExit):
+        tool['parse_args']([*own, '--records=there'])
+    assert '--configs: give --work-dir too' in capsys.readouterr().err
+    own.append('--work-dir=elsewhere')
     with pytest.raises(SystemExit):
         tool['parse_args'](own)
     assert 'give --records' in capsys.readouterr().err
@@ -573,6 +578,31 @@ def test_grid_keeps_changed_methods_out_of_the_results(tmp_path, capsys):
     with pytest.raises(SystemExit):
         tool['parse_args']([*command[:2], '--configs=nowhere', '--records=there'])
     assert '--configs nowhere is no folder' in capsys.readouterr().err
+
+
+def test_grid_evaluates_the_encoder_that_its_options_have_trained(tmp_path):
+    """Not the weights that its training began with."""
+    tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
+    width = 'model.backbone.embed_dims=16'
+    start = 'model.backbone.init_cfg.checkpoint=start.pth'
+    args = tool['parse_args'](
+        [
+            '--methods=mae',
+            '--datasets=nw-ucla_small',
+            '--protocols=probe',
+            f'--records={tmp_path}',
+            f'--work-dir={tmp_path}',
+            '--cfg-options',
+            width,
+            start,
+        ]
+    )
+    for method in ('mae', 'untrained'):
+        chain = tool['Chain'](method, 'nw-ucla_small', 0, None, None)
+        lines = dict(tool['commands'](chain, args))
+        assert width in lines['probe'] and start not in lines['probe']
+        if method == 'mae':
+            assert {width, start} <= set(lines['pretrain'])
 
 
 def test_configs_of_ones_own_stand_before_the_shipped_ones(tmp_path):

@@ -79,6 +79,9 @@ def test_positions_wrong_by_a_known_amount_on_one_joint(monkeypatch, hidden):
     # The first joint is never masked: there is no error of it.
     np.testing.assert_allclose(errors.distance, [np.nan, 0, 5], atol=1e-6)
     assert errors.error.shape == (0, JOINTS)
+    # Of x, y and a score, x and y.
+    errors = joint_errors(model, [batch(x, hidden)], num_coordinates=2)
+    np.testing.assert_allclose(errors.distance, [np.nan, 0, 3], atol=1e-6)
 
 
 def test_motion_wrong_by_a_known_amount_on_one_joint(monkeypatch):

@@ -116,7 +116,12 @@ def joints(args: argparse.Namespace) -> Figure:
         set_random_seed(args.seed)  # every head is asked for the same masked places
         loader = eval_batches(loaded.cfg, masked=True, num_clips=args.clips)
         errors[name] = joint_errors(
-            loaded.model, loader, name, args.signal, args.band_edges
+            loaded.model,
+            loader,
+            name,
+            args.signal,
+            args.band_edges,
+            loader.dataset.get_data_info(0)['keypoint'].shape[-1],
         )
     for name, error in errors.items():
         unit = args.unit if error.signal == 'joint' else f'{args.unit} a frame'

@@ -1,3 +1,4 @@
+import logging
 import random
 
 import numpy as np
@@ -5,6 +6,7 @@ import torch
 from mmaction.registry import HOOKS
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
@@ -41,6 +43,14 @@ class EpochSeedHook(Hook):
                 'with the same data, and with processes times '
                 'train_dataloader.batch_size as they were; or start a run with its '
                 'weights by load_from, without resume.'
+            )
+        if runner.epoch >= runner.max_epochs:
+            print_log(
+                f'The checkpoint is of epoch {runner.epoch}, and the run of '
+                f'{runner.max_epochs}: there is nothing left to train. '
+                'train_cfg.max_epochs, and the ends of param_scheduler, say otherwise.',
+                logger='current',
+                level=logging.WARNING,
             )
 
     def before_train_epoch(self, runner: Runner) -> None:

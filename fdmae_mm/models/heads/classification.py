@@ -107,8 +107,8 @@ class FinetuneHead(BaseHead):
         if feats.shape[-1] != self.num_joints:
             raise ValueError(
                 f'The features are of {feats.shape[-1]} joints, the head was built for '
-                f'num_joints={self.num_joints}: set cls_head.num_joints to '
-                'backbone.num_joints.'
+                f'num_joints={self.num_joints}: set '
+                f'model.cls_head.num_joints={feats.shape[-1]}.'
             )
         return self.fc(self.mlp(pool_joints(self.dropout(feats))))
 

@@ -326,7 +326,13 @@ def test_what_is_not_in_pixels_is_an_error():
     pixels = rng.uniform(20, 80, (1, 3, 17, 2)).astype(np.float32)
     apply(flip, pixels, **image)
     apply(flip, np.zeros_like(pixels), **image)
-    for wrong in (pixels / 50 - 1, pixels - pixels[..., :1, :].max(), pixels + 100):
+    walk = pixels - pixels[:, :1, :1] + 2  # about a joint, and a little to the right
+    for wrong in (
+        pixels / 50 - 1,
+        pixels - pixels[..., :1, :].max(),
+        pixels + 100,
+        walk,
+    ):
         with pytest.raises(ValueError, match='a clip has an img_shape of width 100'):
             apply(flip, wrong, **image)
 
