@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,7 @@ from ..datasets.converters import (
     OpenPoseConverter,
     convert,
 )
+from ..datasets.converters.base import BAD_ARRAY
 from ..datasets.converters.folder import read_layout
 from ..datasets.keypoints import check_frames, check_order
 from ..datasets.layouts import LAYOUTS, SkeletonLayout, get_layout
@@ -240,7 +242,7 @@ class InputReader:
             try:
                 # A long recording is read window by window.
                 keypoint = np.load(path, mmap_mode='r', allow_pickle=False)
-            except (ValueError, EOFError) as error:
+            except (*BAD_ARRAY, zipfile.BadZipFile) as error:
                 raise ValueError(
                     'no array of numbers: the file is damaged, or holds Python '
                     'objects, which are not unpickled'

@@ -21,25 +21,85 @@ from .converters import CONVERTERS
 _NDARRAY = object()
 
 
-def _dtype(name: str, align: bool = False, copy: bool = True) -> np.dtype:
-    """A type of numbers, text or times, for pickle to set its byte order.
+class _RefusedError(pickle.UnpicklingError):
+    """A pickle that may be whole holds what is not loaded."""
 
-    The state of an object or void type can declare bytes of the file to be pointers.
+
+class _Type:
+    """What a pickle has for np.dtype: a type of numbers or text and its byte order.
+
+    The real one would stay within reach of the pickle, which could set its state once
+    more when an array has it: to parts, pointers or a size beyond the bytes of the
+    array, and write there.
     """
-    if not isinstance(name, str) or np.dtype(name).kind not in 'biufcSUmM':
-        raise pickle.UnpicklingError(
-            f'it has an array of the type {name!r}, which could run code'
-        )
-    return np.dtype(name, align, copy)
+
+    def __init__(self, name: str, align: object = False, copy: object = True) -> None:
+        if not isinstance(name, str) or np.dtype(name).kind not in 'biufcSU':
+            raise _RefusedError(
+                f'it has an array of the type {name!r}, neither numbers nor text, '
+                'which could run code'
+            )
+        self._name, self._order = name, '='
+
+    def __setstate__(self, state: tuple) -> None:
+        _, order, parts, names, fields, _, _, flags, *_ = state
+        text = np.dtype(self._name).kind == 'U'
+        if not (parts is names is fields is None) or flags != (8 if text else 0):
+            raise _RefusedError(
+                f'it has an array of the type {self._name!r} with objects or parts, '
+                'which could run code'
+            )
+        self._order = order
+
+    def real(self) -> np.dtype:
+        """A type of its own for each array."""
+        return np.dtype(self._name).newbyteorder(self._order)
 
 
-def _reconstruct(kind: object, shape: tuple, typecode: bytes) -> np.ndarray:
-    """An array for pickle to fill, as numpy's function of this name makes it."""
+class _Array(np.ndarray):
+    """An array for pickle to fill; :func:`_plain` makes it one of numpy's."""
+
+    def __setstate__(self, state: tuple) -> None:
+        *version, shape, kind, in_columns, content = state
+        super().__setstate__((*version, shape, kind.real(), in_columns, content))
+
+
+def _reconstruct(kind: object, shape: tuple, typecode: bytes) -> _Array:
+    """As numpy's function of this name makes it."""
     if kind is not _NDARRAY:
         raise pickle.UnpicklingError(f'it has an array of the class {kind!r}')
-    return np.empty(0, np.int8)
+    return np.empty(0, np.int8).view(_Array)
 
 
+def _scalar(kind: _Type, content: bytes) -> np.generic:
+    """A number or text from its bytes."""
+    real = kind.real()
+    if len(content) != real.itemsize:
+        raise pickle.UnpicklingError(f'{len(content)} bytes are no {real}')
+    return np.ndarray((), real, content)[()] if content else real.type()
+
+
+def _frombuffer(content: bytes, kind: _Type, *how: object) -> np.ndarray:
+    """An array on the bytes of the file."""
+    if not isinstance(content, (bytes, bytearray)):  # an array could free them
+        raise pickle.UnpicklingError(f'it has an array on a {type(content).__name__}')
+    return _numpy_frombuffer(content, kind.real(), *how)
+
+
+def _plain(item: object, seen: set[int]) -> object:
+    """The same with arrays of numpy's own class, in place but for tuples."""
+    if isinstance(item, _Array):
+        return item.view(np.ndarray)
+    if isinstance(item, tuple):
+        return tuple(_plain(part, seen) for part in item)
+    if isinstance(item, (list, dict)) and id(item) not in seen:  # it can hold itself
+        seen.add(id(item))
+        for key in item if isinstance(item, dict) else range(len(item)):
+            item[key] = _plain(item[key], seen)
+    return item
+
+
+_numpy_frombuffer = np.zeros(0).__reduce_ex__(5)[0]
 # What a pickle of numbers, strings, containers and numpy arrays refers to. Everything
 # else could run code while it is read.
 _ALLOWED = {
@@ -47,7 +107,7 @@ _ALLOWED = {
     ('builtins', 'bytes'): lambda: b'',  # of any content it is _codecs.encode's
     ('collections', 'OrderedDict'): collections.OrderedDict,
     ('numpy', 'ndarray'): _NDARRAY,
-    ('numpy', 'dtype'): _dtype,
+    ('numpy', 'dtype'): _Type,
     **{
         ('builtins', kind.__name__): kind
         for kind in (set, frozenset, complex, bytearray, slice)
@@ -58,8 +118,8 @@ _ALLOWED = {
         for core in ('core', '_core')
         for module, name, function in (
             ('multiarray', '_reconstruct', _reconstruct),
-            ('multiarray', 'scalar', np.float64().__reduce__()[0]),
-            ('numeric', '_frombuffer', np.zeros(0).__reduce_ex__(5)[0]),
+            ('multiarray', 'scalar', _scalar),
+            ('numeric', '_frombuffer', _frombuffer),
         )
     },
 }
@@ -87,10 +147,6 @@ def _origin(path: str) -> str:
     return f'Check ann_file; `{command} --help` lists what can be converted.'
 
 
-class _RefusedError(pickle.UnpicklingError):
-    """A pickle that may be whole holds what is not loaded."""
-
-
 class _AnnotationUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if module == '__builtin__':  # of the protocols of Python 2
@@ -104,31 +160,6 @@ class _AnnotationUnpickler(pickle.Unpickler):
                 'loaded because it could run code. Make tensors arrays, '
                 'tensor.numpy(), and save it again'
             ) from None
-
-
-def _refuse_records(tree: object) -> None:
-    """Raises _RefusedError where an array is not of plain numbers, text or times.
-
-    A pickle names a plain type and then sets its state, which can declare pointers or
-    more bytes than the file gave.
-    """
-    seen, left = set(), [tree]
-    while left:
-        item = left.pop()
-        if isinstance(item, np.ndarray):
-            kind = item.dtype
-            if kind.hasobject or kind.subdtype or kind.fields:
-                raise _RefusedError(
-                    f'it has an array of the type {kind.str!r} with objects or parts, '
-                    'which could run code'
-                )
-        elif isinstance(item, (dict, list, tuple, set, frozenset)):
-            if id(item) in seen:  # a pickle can hold itself
-                continue
-            seen.add(id(item))
-            left.extend(item)
-            if isinstance(item, dict):
-                left.extend(item.values())
 
 
 def load_annotation(path: str | os.PathLike) -> dict:
@@ -151,8 +182,7 @@ def load_annotation(path: str | os.PathLike) -> dict:
         raise FileNotFoundError(f'{path} does not exist. {_origin(path)}')
     with get_local_path(path) as local, open(local, 'rb') as file:
         try:
-            annotation = _AnnotationUnpickler(file).load()
-            _refuse_records(annotation)
+            annotation = _plain(_AnnotationUnpickler(file).load(), set())
         except _RefusedError as error:
             raise ValueError(
                 f'{path} could not be read as an annotation file: {error}.'

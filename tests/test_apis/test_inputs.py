@@ -322,6 +322,12 @@ def test_what_is_no_input_is_refused():
 
 def test_objects_are_not_unpickled(tmp_path):
     np.save(tmp_path / 'a.npy', np.array([print], dtype=object), allow_pickle=True)
+    (tmp_path / 'zip.npy').write_bytes(b'PK\x03\x04')  # a .npz that was cut
+    header = b'\x93NUMPY\x01\x00\x10\x00' + b'(' * 15 + b'\n'
+    (tmp_path / 'header.npy').write_bytes(header)
+    for name in ('zip.npy', 'header.npy'):
+        with pytest.raises(ValueError, match='no array of numbers'):
+            one(tmp_path / name)
     with pytest.raises(ValueError, match='no array of numbers'):
         one(tmp_path / 'a.npy')
 

@@ -1,5 +1,7 @@
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -116,6 +118,61 @@ def test_bytes_of_a_file_do_not_become_pointers(annotation, attack, tmp_path):
         load_annotation(tmp_path / 'a.pkl')
 
 
+SIZE = 1 << 16
+TYPE = b"cnumpy\ndtype\n(S'%s'\nI00\nI01\ntR"
+NO_PARTS = b"(I3\nS'|'\nNNNI%d\nI1\nI%d\ntb"
+# One field far behind the array.
+PARTS = (
+    b"(I3\nS'<'\nN(S'a'\nt(dS'a'\n(" + TYPE % b'f8' + b'I%d\ntsI-1\nI-1\nI0\ntb' % SIZE
+)
+
+
+@pytest.mark.parametrize(
+    ('name', 'size', 'state', 'key', 'value'),
+    [
+        (b'S1', 1, NO_PARTS % (SIZE, 0), b'I0\n', b"S'%s'\n" % (b'A' * SIZE)),
+        (b'U1', 4, NO_PARTS % (SIZE, 8), b'I0\n', b'V%s\n' % (b'A' * (SIZE // 4))),
+        (b'f8', 8, PARTS, b"S'a'\n", b'F1.5\n'),
+    ],
+    ids=['bytes', 'text', 'parts'],
+)
+def test_a_type_does_not_change_under_its_array(
+    annotation, name, size, state, key, value, tmp_path
+):
+    """It would be written beyond its bytes: in a process of its own, which may end."""
+    kind = TYPE % name + NO_PARTS % (size, 8 if name == b'U1' else 0) + b'p7\n'
+    array = (
+        b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR"
+        b'(I1\n(I1\nt' + kind + b"I00\nS'%s'\ntb" % (b'a' * size)
+    )
+    write = b'g7\n' + state + b'ag8\n' + key + value + b'sa'
+    (tmp_path / 'a.pkl').write_bytes(b'(l' + array + b'p8\na' + write + b'.')
+    code = f"""
+import gc
+from fdmae_mm.datasets import annotation
+try:
+    file = open({str(tmp_path / 'a.pkl')!r}, 'rb')
+    found = annotation._AnnotationUnpickler(file).load()
+    assert found[0].nbytes == {size} and found[0].dtype.fields is None
+except (annotation._RefusedError, TypeError, ValueError):
+    pass
+gc.collect()
+print('whole')
+"""
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, 'whole\n'), done.stderr
+
+
+def test_an_array_is_not_on_the_bytes_of_another(annotation, tmp_path):
+    """Which the other would free when it gets other ones."""
+    frombuffer = np.zeros(0).__reduce_ex__(5)[0]
+    on_array = Call(frombuffer, (np.zeros(3, 'u1'), np.dtype('u1'), (3,), 'C'))
+    annotation['metainfo'] = dict(array=on_array)
+    (tmp_path / 'a.pkl').write_bytes(pickle.dumps(annotation))
+    with pytest.raises(ValueError, match='it has an array on a _Array'):
+        load_annotation(tmp_path / 'a.pkl')
+
+
 def test_a_list_that_holds_itself_is_read(annotation, tmp_path):
     loop = []
     loop.append(loop)
@@ -129,6 +186,11 @@ def test_a_list_that_holds_itself_is_read(annotation, tmp_path):
 @pytest.mark.parametrize(
     'array',
     [
+        np.float32(1.5),
+        np.str_('ab'),
+        np.str_(''),
+        np.int64(3),
+        np.array([b'a', b'bc']),
         np.asfortranarray(np.arange(6.0).reshape(2, 3)),
         np.arange(3, dtype='>i4'),
         np.array(['a', 'bc']),

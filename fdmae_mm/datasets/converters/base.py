@@ -32,7 +32,14 @@ from ..layouts import get_layout, points_down
 
 # What NumPy raises of a damaged array or one that needs pickle: it parses the header as
 # Python.
-BAD_ARRAY = (ValueError, EOFError, OverflowError, SyntaxError, tokenize.TokenError)
+BAD_ARRAY = (
+    ValueError,
+    EOFError,
+    MemoryError,  # a header may ask for more than there is
+    OverflowError,
+    SyntaxError,
+    tokenize.TokenError,
+)
 
 
 class BadFileError(ValueError):
@@ -365,7 +372,11 @@ def convert(
             found = stack.enter_context(_files(source))
         for path, open_file in found:
             if converter.is_side_file(path):
-                with open_file() as file:
+                try:
+                    file = _open(open_file)
+                except BadFileError as error:
+                    raise BadFileError(f'{source}, {path}: {error}') from error
+                with file:
                     converter.read_side_file(path, file)
         files = [(path, read) for path, read in found if converter.accepts(path)]
         if not files:

@@ -54,7 +54,7 @@ class NWUCLAConverter(BaseConverter):
         frame_dir, action, subject, view = _NAME.fullmatch(path.name).groups()
         try:
             record = json.load(file)
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise BadFileError(f'no valid json: {error}') from error
         if not isinstance(record, dict):
             raise BadFileError(f'expected a dict, found a {type(record).__name__}')

@@ -182,8 +182,9 @@ class SkeletonFlip(BaseTransform):
         prob: Probability of the mirror image.
 
     Raises:
-        ValueError: ``prob`` is not in [0, 1]; the clip has another number of joints
-            than the layout; ``img_shape`` is given and the clip is not in pixels.
+        ValueError: ``prob`` is not in [0, 1]; the layout has no pairs of joints; the
+            clip has another number of joints than the layout; ``img_shape`` is given
+            and the clip is not in pixels.
     """
 
     def __init__(
@@ -193,6 +194,12 @@ class SkeletonFlip(BaseTransform):
             raise ValueError(f'prob={prob} must lie between 0 and 1.')
         self.layout = get_layout(layout)
         self.prob = prob
+        if not self.layout.left_right:
+            raise ValueError(
+                f'Layout {self.layout.name!r} has no pairs of left and right joints, '
+                'and a mirror image would leave each where it is: call them left_... '
+                'and right_..., or give left_right.'
+            )
         self.order = np.arange(self.layout.num_joints)
         for left, right in self.layout.left_right:
             self.order[[left, right]] = right, left

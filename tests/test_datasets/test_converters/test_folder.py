@@ -1,6 +1,8 @@
+import io
 import json
 import re
 import tarfile
+import zipfile
 from argparse import ArgumentParser
 
 import numpy as np
@@ -354,6 +356,18 @@ def test_table_in_another_encoding(tmp_path, layout):
         convert(FolderConverter(layout), source)
 
 
+def test_an_encrypted_table_says_so(tmp_path, layout):
+    path = tmp_path / 'src.zip'
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('labels.csv', table('file,label', 'a.npy,0'))
+    content = bytearray(path.read_bytes())
+    for signature, flags in (b'PK\x03\x04', 6), (b'PK\x01\x02', 8):
+        content[content.index(signature) + flags] |= 1
+    path.write_bytes(content)
+    with pytest.raises(BadFileError, match=r'src\.zip, labels\.csv: .* is encrypted'):
+        convert(FolderConverter(layout), path)
+
+
 def test_two_tables(tmp_path, layout):
     rows = table('file,label', 'a,0')
     files = {'a.npy': array(0), 'labels.csv': rows, 'x/labels.csv': rows}
@@ -361,6 +375,12 @@ def test_two_tables(tmp_path, layout):
         convert(FolderConverter(layout), write(tmp_path, files))
 
 
+# A header that asks for more memory than any machine has.
+VAST = io.BytesIO()
+np.lib.format.write_array_header_1_0(
+    VAST, dict(descr='<f4', fortran_order=False, shape=(1, 10**13, 17, 3))
+)
+VAST = VAST.getvalue()
 NO_HEADER = b'\x93NUMPY\x01\x00\x10\x00' + b'(' * 15 + b'\n'
 NAMES = 'pelvis_x,pelvis_y,left_knee_x,left_knee_y,right_knee_x,right_knee_y,time'
 BAD = {
@@ -388,6 +408,7 @@ BAD = {
     'no array without pickle: Object': {'sit/bad.npy': np.array([None])},
     'no array without pickle: the magic': {'sit/bad.npy': 'something else'},
     'no array without pickle: ': {'sit/bad.npy': NO_HEADER},
+    'no array without pickle: Unable to allocate': {'sit/bad.npy': VAST},
     'no frames ?$': {'sit/bad.csv': '\n'},
     'row 2 has 2 cells and the first has 9; numbers are written with': {
         'sit/bad.csv': '1' + ',1' * 8 + '\n1,2'

@@ -128,6 +128,7 @@ def joints(frames=2, **at):
 
 BAD = {
     'no valid json': '{"file_name": "a01_s01_e01_v01", "skel',
+    'no valid json: maximum recursion': '[' * 200000,
     'expected a dict': '[1]',
     "no \\['skeletons'\\]": json.dumps(dict(file_name='a01_s01_e01_v01', label=1)),
     "file_name is 'a02": record('a01_s01_e01_v01', file_name='a02_s01_e01_v01'),

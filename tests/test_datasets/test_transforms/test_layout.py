@@ -337,6 +337,12 @@ def test_what_is_not_in_pixels_is_an_error():
             apply(flip, wrong, **image)
 
 
+def test_a_layout_without_sides_is_not_mirrored():
+    joints = ['neck', 'lhip', 'rhip']
+    with pytest.raises(ValueError, match='has no pairs of left and right joints'):
+        SkeletonFlip(dict(name='x', joints=joints, edges=[(1, 0), (2, 0)]))
+
+
 @pytest.mark.parametrize('prob', [-0.1, 1.1])
 def test_probability_out_of_range_is_an_error(prob):
     with pytest.raises(ValueError, match=f'prob={prob}'):
