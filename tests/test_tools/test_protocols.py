@@ -193,11 +193,12 @@ def test_options_of_the_probe(options, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_cfg_options_have_the_last_word_in_probe(linear, checkpoint, given):
+def test_a_probe_measures_the_checkpoint_that_it_names(linear, checkpoint, given):
+    """Its record names it too, whatever a grid lets training begin with."""
     first, other = checkpoint('a.pth'), checkpoint('b.pth', seed=1)
     option = f'model.backbone.init_cfg.checkpoint={other}'
     commands.probe([linear, first, '--cfg-options', option])
-    table = torch.load(other)['state_dict']['backbone.joint_table']
+    table = torch.load(first)['state_dict']['backbone.joint_table']
     for model, *_ in given['extract_features']:
         assert torch.equal(model.backbone.joint_table.cpu(), table)
 
@@ -210,6 +211,7 @@ def test_cfg_options_have_the_last_word_in_train_and_test(tiny_config, monkeypat
         raise Built(cfg)
 
     monkeypatch.setattr(Runner, 'from_cfg', stop)
+    monkeypatch.setattr(commands, 'read_weights', lambda path: {})
     with pytest.raises(Built) as built:
         options = ['randomness.seed=2', 'work_dir=there']
         commands.train(
