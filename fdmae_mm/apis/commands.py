@@ -370,7 +370,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     if without_encoder:
         extract, figures = extract_joints, probe_joints
     else:
-        _check_readable(_initial_weights(cfg))
+        _check_readable(checkpoint)
         model = MODELS.build(cfg.model)
         model.init_weights()
         refuse_other_encoder(model.backbone)

@@ -6,7 +6,7 @@ import copy
 import difflib
 import inspect
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -155,11 +155,9 @@ def override(cfg: Config, options: Mapping[str, object] | None) -> None:
     for key in options:
         first = key.partition('.')[0]
         if first not in settings:
-            close = difflib.get_close_matches(first, settings, n=3)
-            hint = f' Did you mean {" or ".join(close)}?' if close else ''
             raise ValueError(
                 f'{key} is no setting of {cfg.filename or "the config"}, which has no '
-                f'{first}.{hint}'
+                f'{first}.{_close_to(first, settings)}'
             )
     cfg.merge_from_dict(options)
 
@@ -181,9 +179,12 @@ def find_config(config: str | os.PathLike) -> Path:
     name = path.name.removesuffix('.py')
     if len(path.parts) == 1 and name in configs:
         return configs[name]
-    close = difflib.get_close_matches(name, configs, n=3)
-    hint = f' Did you mean {" or ".join(close)}?' if close else ''
     raise FileNotFoundError(
         f'There is no config {config}, neither as a file nor by name in '
-        f'{shipped("configs")}.{hint}'
+        f'{shipped("configs")}.{_close_to(name, configs)}'
     )
+
+
+def _close_to(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=3)
+    return f' Did you mean {" or ".join(close)}?' if close else ''

@@ -358,7 +358,7 @@ class FolderConverter(LabelledConverter):
         """
         by_ending = {}
         for path in paths:
-            is_part = self.name_of(path.with_suffix('.npy')) in self._names
+            is_part = str(path.with_suffix('')) in self._names
             if self._table is None and self.class_of(path) and not is_part:
                 by_ending.setdefault(path.suffix, []).append(path)
         return [
