@@ -105,7 +105,7 @@ def load_model(
             f'{weights} does not fit the model of {config.filename}: {error}'
         ) from error
     refuse_missing(result.missing_keys, weights)
-    refuse_other_heads(model.backbone, checkpoint, weights)
+    refuse_other_heads(model.named_children(), checkpoint, weights)
     model.to(device or get_device()).eval()
     pipeline = Compose(config.eval_dataloader.dataset.pipeline)
     meta = (checkpoint.get('meta') or {}).get('dataset_meta') or {}

@@ -24,8 +24,8 @@ class Curve(NamedTuple):
     """A scalar of the seeds of a run, at the steps that all of them have logged.
 
     Attributes:
-        steps (np.ndarray): Optimizer steps, or epochs for what a validation logged,
-            shape (S,).
+        steps (np.ndarray): Optimizer steps, or epochs for what a validation logged
+            by epoch, which is MMEngine's default, shape (S,).
         raw (np.ndarray): As logged, shape (seeds, S).
         mean (np.ndarray): Mean over seeds, smoothed, shape (S,).
         spread (np.ndarray): Sample standard deviation over the smoothed seeds, 0 for
@@ -41,6 +41,11 @@ class Curve(NamedTuple):
 
 
 Curves = dict[str, dict[str, Curve]]  # key of the log -> name of the run -> curve
+
+
+class _Log(NamedTuple):
+    records: list[dict]
+    validations: str  # the unit of their steps
 
 
 def read_scalars(run: str | os.PathLike) -> list[dict]:
@@ -76,10 +81,10 @@ def read_scalars(run: str | os.PathLike) -> list[dict]:
                     f'{log}, line {number}: expected a JSON object with a "step", '
                     f'found {line[:60]!r}.'
                 ) from None
-            unit = _unit(record)
-            if unit not in begun:
-                begun.add(unit)
-                records = [r for r in records if _unit(r) != unit or r['step'] < step]
+            kind = _trains(record)
+            if kind not in begun:
+                begun.add(kind)
+                records = [r for r in records if _trains(r) != kind or r['step'] < step]
             records.append(record)
     return records
 
@@ -107,7 +112,8 @@ def plot_curves(
         tuple: The figure, and the curves by key and run.
 
     Raises:
-        ValueError: A run has not logged a key, or its seeds share no step.
+        ValueError: A run has not logged a key, its seeds share no step, or one run has
+            logged it by epoch and another by step.
     """
     curves = _curves(_read(runs), keys, smooth)
     return _draw(curves, {key: dict(ylabel=key) for key in keys}, False, width), curves
@@ -126,7 +132,8 @@ def plot_bands(
         ValueError: No run has logged the errors of bands.
     """
     logs = _read(runs)
-    logged = {key for seeds in logs.values() for log in seeds for r in log for key in r}
+    logs_ = (log for seeds in logs.values() for log in seeds)
+    logged = {key for log in logs_ for record in log.records for key in record}
     matches = filter(None, map(_BAND.fullmatch, logged))
     keys = [m[0] for m in sorted(matches, key=lambda m: (m[1], int(m[3]), -int(m[2])))]
     if not keys:
@@ -141,9 +148,9 @@ def plot_bands(
     return _draw(curves, labels, True, width), curves
 
 
-def _read(runs: Sequence[str | os.PathLike]) -> dict[str, list[list[dict]]]:
-    """Name of a run without its seed -> the records of every seed."""
-    logs: dict[str, dict[str | None, list[dict]]] = {}
+def _read(runs: Sequence[str | os.PathLike]) -> dict[str, list[_Log]]:
+    """Name of a run without its seed -> the log of every seed."""
+    logs: dict[str, dict[str | None, _Log]] = {}
     for run in runs:
         name, seed = _run_name(run)
         seeds = logs.setdefault(name, {})
@@ -152,7 +159,8 @@ def _read(runs: Sequence[str | os.PathLike]) -> dict[str, list[list[dict]]]:
                 f'{run}: another run is called {name!r} and has the same seed or none. '
                 'Name the folders of seeds ..._s0, ..._s1 and those of runs apart.'
             )
-        seeds[seed] = read_scalars(run)
+        by_epoch = _setting(run, 'default_hooks', 'logger', 'log_metric_by_epoch')
+        seeds[seed] = _Log(read_scalars(run), 'step' if by_epoch is False else 'epoch')
     return {name: list(seeds.values()) for name, seeds in logs.items()}
 
 
@@ -172,35 +180,48 @@ def _run_name(run: str | os.PathLike) -> tuple[str, str | None]:
     return folders[start : seeded.start()] + folders[seeded.end() :], seeded[0]
 
 
-def _unit(record: dict) -> str:
-    """What a record counts: MMEngine logs steps in training, epochs in validation."""
-    return 'step' if 'iter' in record else 'epoch'
+def _trains(record: dict) -> bool:
+    """Whether it was logged in training and not by a validation."""
+    return 'iter' in record
 
 
 def _curves(
-    logs: Mapping[str, list[list[dict]]], keys: Sequence[str], smooth: float
+    logs: Mapping[str, list[_Log]], keys: Sequence[str], smooth: float
 ) -> Curves:
     if smooth < 0:
         raise ValueError(f'smooth={smooth} must be 0 or more.')
-    return {
+    curves = {
         key: {name: _curve(seeds, key, name, smooth) for name, seeds in logs.items()}
         for key in keys
     }
+    for key, found in curves.items():
+        if len({curve.unit for curve in found.values()}) > 1:
+            units = ', '.join(f'{name} by {c.unit}' for name, c in found.items())
+            raise ValueError(
+                f'{key!r} was logged {units}, and has no common axis: plot them apart.'
+            )
+    return curves
 
 
-def _curve(seeds: list[list[dict]], key: str, name: str, smooth: float) -> Curve:
-    series = [{r['step']: r[key] for r in log if key in r} for log in seeds]
+def _curve(seeds: list[_Log], key: str, name: str, smooth: float) -> Curve:
+    # Times and memory are logged by both: by training at every interval.
+    trains = any(_trains(r) for log in seeds for r in log.records if key in r)
+    series = [
+        {r['step']: r[key] for r in log.records if key in r and _trains(r) == trains}
+        for log in seeds
+    ]
     for found, log in zip(series, seeds, strict=True):
         if not found:
-            known = sorted({k for r in log for k in r} - {'step', 'iter', 'epoch'})
+            logged = {k for r in log.records for k in r}
+            known = sorted(logged - {'step', 'iter', 'epoch'})
             raise ValueError(f'{name} has not logged {key!r}. It has {known}.')
     steps = sorted(set.intersection(*map(set, series)))
     if not steps:
         raise ValueError(f'The runs of {name} have logged {key!r} at no common step.')
     raw = np.array([[found[step] for step in steps] for found in series], dtype=float)
-    unit = next(_unit(r) for r in seeds[0] if key in r)
+    unit = 'step' if trains else seeds[0].validations
     # A validation is a point of its own, no sample of a noisy curve.
-    smoothed = raw @ _kernel(np.array(steps), 0 if unit == 'epoch' else smooth)
+    smoothed = raw @ _kernel(np.array(steps), smooth if trains else 0)
     spread = smoothed.std(0, ddof=1) if len(raw) > 1 else np.zeros(len(steps))
     return Curve(np.array(steps), raw, smoothed.mean(0), spread, unit)
 
@@ -220,7 +241,9 @@ def _band_title(runs: Sequence[str | os.PathLike], key: str) -> str:
     band = int(band)
     found = {
         tuple(edges[band : band + 2]) if edges else None
-        for edges in (_band_edges(run, head) for run in runs)
+        for edges in (
+            _setting(run, 'model', 'heads', head, 'band_edges') for run in runs
+        )
     }
     if len(found) > 1 or None in found:
         return f'band {band}, window of {window} frames'
@@ -228,14 +251,12 @@ def _band_title(runs: Sequence[str | os.PathLike], key: str) -> str:
     return f'{low} to {high} cycles a frame\nwindow of {window} frames'
 
 
-def _band_edges(run: str | os.PathLike, head: str) -> Sequence[float] | None:
-    """Edges of a head's bands in the config that a run has left beside its log."""
+def _setting(run: str | os.PathLike, *keys: str) -> object:
+    """A setting of the config that a run has left beside its log, None without one."""
     run = Path(run)
-    log = run if run.is_file() else max(run.glob('*/vis_data/scalars.json'))
-    config = log.with_name('config.py')
-    if not config.exists():
-        return None
-    return config_setting(config.read_text(), 'model', 'heads', head, 'band_edges')
+    logs = [run] if run.is_file() else run.glob('*/vis_data/scalars.json')
+    config = max(logs, default=run).with_name('config.py')
+    return config_setting(config.read_text(), *keys) if config.exists() else None
 
 
 def fraction(edge: float) -> str:

@@ -23,6 +23,7 @@ from fdmae_mm.engine import (
 )
 from fdmae_mm.evaluation.records import read_record
 from fdmae_mm.models import KNNHead, SkeletonTransformer
+from fdmae_mm.models.layers import TransformerBlock
 
 
 class Student(torch.nn.Module):
@@ -309,6 +310,20 @@ def test_an_encoder_of_other_heads_is_refused(tmp_path, init):
         torch.save(checkpoint | dict(meta=dict(cfg=text)), path)
         hook.before_train(runner)
         hook.after_load_checkpoint(runner, checkpoint | dict(meta=dict(cfg=text)))
+
+
+def test_a_decoder_of_other_heads_is_refused():
+    model = torch.nn.Module()
+    model.decoder = torch.nn.Module()
+    model.decoder.blocks = torch.nn.ModuleList([TransformerBlock(8, 2, 4.0)])
+    runner = SimpleNamespace(model=model, _load_from='pretrained.pth')
+    hook, state = LoadedWeightsHook(), model.state_dict()
+    trained = 'model = dict(backbone=dict(num_heads=4), decoder=dict(num_heads={}))'
+    meta = dict(cfg=trained.format(2))
+    hook.after_load_checkpoint(runner, dict(state_dict=state, meta=meta))
+    meta = dict(cfg=trained.format(4))
+    with pytest.raises(ValueError, match=r'Set model\.decoder\.num_heads=4\.'):
+        hook.after_load_checkpoint(runner, dict(state_dict=state, meta=meta))
 
 
 def test_a_head_of_another_shape_is_not_tested():

@@ -130,6 +130,29 @@ def test_validations_are_not_smoothed(tmp_path):
     np.testing.assert_allclose(curve.mean, [0.2, 0.4, 0.6])
 
 
+def test_validations_are_counted_as_they_were_logged(tmp_path):
+    runs = [write(tmp_path / n, [{'acc/top1': 0.5, 'step': 30}]) for n in ('a', 'b')]
+    for run, by_epoch in zip(runs, ('False', 'True'), strict=True):
+        config = next(run.glob('*/vis_data')) / 'config.py'
+        config.write_text(
+            f'default_hooks = dict(logger=dict(log_metric_by_epoch={by_epoch}))'
+        )
+    figures, curves = zip(*(plot_curves([r], ['acc/top1']) for r in runs), strict=True)
+    assert curves[0]['acc/top1']['a'].unit == 'step'
+    assert curves[1]['acc/top1']['b'].unit == 'epoch'
+    labels = [figure.axes[0].get_xlabel() for figure in figures]
+    assert labels == ['optimizer step', 'epoch']
+    with pytest.raises(ValueError, match='was logged a by step, b by epoch, and has'):
+        plot_curves(runs, ['acc/top1'])
+
+
+def test_times_are_those_of_training_steps(tmp_path):
+    """MMEngine logs them after a validation too, at the number of the epoch."""
+    records = [step(n, time=0.1) for n in (1, 2)] + [dict(time=9.0, step=1)]
+    curve = plot_curves([write(tmp_path / 'a', records)], ['time'], 0)[1]['time']['a']
+    assert curve.steps.tolist() == [1, 2] and curve.mean.tolist() == [0.1, 0.1]
+
+
 def test_bands_of_other_edges_have_no_title_of_one(tmp_path):
     key, runs = 'frequency_w16_band0', []
     for name, edge in (('a', '1 / 16'), ('b', '1 / 4')):

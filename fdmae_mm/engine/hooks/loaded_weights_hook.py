@@ -1,5 +1,5 @@
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
@@ -46,36 +46,41 @@ def _missing(
 
 
 def refuse_other_heads(
-    backbone: nn.Module | None, checkpoint: Mapping, source: str | os.PathLike
+    parts: Iterable[tuple[str, nn.Module]],
+    checkpoint: Mapping,
+    source: str | os.PathLike,
 ) -> None:
-    """Refuse an encoder with another number of attention heads than it was trained.
+    """Refuse what has another number of attention heads than it was trained with.
 
     No shape of a weight tells it, and the features would be others. A checkpoint of a
     run keeps its config, which is read here and not run.
 
     Args:
-        backbone (nn.Module, optional): The encoder.
+        parts (Iterable): Names and modules of a model, as ``named_children`` has them;
+            those without blocks are passed over.
         checkpoint (Mapping): As it was read.
         source (path-like): Where it is from, for the message.
 
     Raises:
         ValueError: The numbers differ.
     """
-    attentions = (getattr(b, 'attn', None) for b in getattr(backbone, 'blocks', ()))
-    own = next((getattr(attn, 'num_heads', None) for attn in attentions), None)
-    there = _recorded_heads((checkpoint.get('meta') or {}).get('cfg'))
-    if None not in (own, there) and own != there:
-        raise ValueError(
-            f'{source} was trained with num_heads={there}, and the config has {own}: '
-            'the same weights would compute other features. Set '
-            f'model.backbone.num_heads={there}.'
-        )
+    config = (checkpoint.get('meta') or {}).get('cfg')
+    for part, module in parts:
+        attentions = (getattr(b, 'attn', None) for b in getattr(module, 'blocks', ()))
+        own = next((getattr(attn, 'num_heads', None) for attn in attentions), None)
+        there = None if own is None else _recorded_heads(config, part)
+        if None not in (own, there) and own != there:
+            raise ValueError(
+                f'{source} was trained with num_heads={there}, and the config has '
+                f'{own}: the same weights would compute other features. Set '
+                f'model.{part}.num_heads={there}.'
+            )
 
 
-def _recorded_heads(config: object) -> int | None:
+def _recorded_heads(config: object, part: str) -> int | None:
     """``model.backbone.num_heads`` in the text of a config."""
     try:
-        return config_setting(config, 'model', 'backbone', 'num_heads')
+        return config_setting(config, 'model', part, 'num_heads')
     except (SyntaxError, TypeError, ValueError):  # none, or of another tool
         return None
 
@@ -98,7 +103,7 @@ def refuse_other_encoder(backbone: BaseModule) -> None:
         if 'checkpoint' not in init:
             continue
         loaded = CheckpointLoader.load_checkpoint(init['checkpoint'], 'cpu')
-        refuse_other_heads(backbone, loaded, init['checkpoint'])
+        refuse_other_heads([('backbone', backbone)], loaded, init['checkpoint'])
         if init.get('type') != 'Pretrained':  # others tell what they lack
             continue
         loaded = loaded.get('state_dict', loaded)
@@ -134,11 +139,10 @@ class LoadedWeightsHook(Hook):
         """Note which weights of the model the checkpoint does not set.
 
         Raises:
-            ValueError: Its encoder has another number of attention heads.
+            ValueError: Its encoder or decoder has another number of attention heads.
         """
         model = unwrap(runner)
-        backbone = getattr(model, 'backbone', None)
-        refuse_other_heads(backbone, checkpoint, runner._load_from)
+        refuse_other_heads(model.named_children(), checkpoint, runner._load_from)
         loaded = checkpoint.get('state_dict', checkpoint)
         # As MMEngine loads them, after this hook.
         loaded = {name.removeprefix('module.'): value for name, value in loaded.items()}
