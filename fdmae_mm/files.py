@@ -32,10 +32,56 @@ def written_whole(path: str | os.PathLike) -> Iterator[Path]:
     part = path.with_name(f'.{secrets.token_hex(8)}.part')
     part.touch(exist_ok=False)  # with the permissions of any new file
     try:
-        yield part
+        with naming(path):
+            yield part
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Add a path to an error of the system that has none, as that of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and error.filename is None:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        raise
+
+
+@contextlib.contextmanager
+def held(folder: str | os.PathLike) -> Iterator[int | None]:
+    """Keep a folder for this process, and make it where it is missing.
+
+    A process that ends gives it free, however it ends. On file systems without locks
+    nothing is kept.
+
+    Yields:
+        int | None: Descriptor of the lock, which a process that inherits it holds too.
+
+    Raises:
+        OSError: Another process has it, or it cannot be made.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield None
+        return
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / 'lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(
+                f'{folder} is in use, by another run or by one that was left behind: '
+                'give the same command again when that has ended, or take another '
+                'folder.'
+            ) from None
+        except OSError:
+            pass
+        yield lock.fileno()
 
 
 def is_hidden(path: PurePath) -> bool:

@@ -1,8 +1,10 @@
+import errno
+import fcntl
 import os
 
 import pytest
 
-from fdmae_mm.files import check_writable, files_below, printable, written_whole
+from fdmae_mm.files import check_writable, files_below, held, printable, written_whole
 
 
 def test_file_takes_its_place_when_it_is_whole(tmp_path):
@@ -22,6 +24,33 @@ def test_error_leaves_what_was_there(tmp_path):
         raise KeyboardInterrupt
     assert path.read_text() == 'before'
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_named(tmp_path):
+    full = OSError(errno.ENOSPC, 'No space left on device')
+    path = tmp_path / 'a.txt'
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.txt'"):
+        with written_whole(path):
+            raise full
+
+
+def test_a_folder_is_held_until_its_process_ends(tmp_path):
+    folder = tmp_path / 'new'
+    with held(folder):
+        with pytest.raises(OSError, match=r'new is in use, by another run'):
+            with held(folder):
+                pytest.fail('two have it')
+    with held(folder):
+        pass
+
+
+def test_a_folder_that_cannot_be_locked_is_used(tmp_path, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, 'No locks available')
+
+    monkeypatch.setattr(fcntl, 'flock', no_locks)
+    with held(tmp_path), held(tmp_path):
+        pass
 
 
 def test_two_that_write_at_once_share_no_file(tmp_path):

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import itertools
 import os
 import queue
@@ -44,10 +43,10 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import find_latest_checkpoint
 
-from fdmae_mm.apis.commands import REFERENCES
+from fdmae_mm.apis.commands import REFERENCES, numbered_checkpoints
 from fdmae_mm.datasets.skeleton_dataset import unrepeated
 from fdmae_mm.evaluation.records import read_record, write_record
-from fdmae_mm.files import check_writable
+from fdmae_mm.files import check_writable, held
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / 'configs'
@@ -163,7 +162,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     cores = len(lent(0))
     jobs = args.jobs or len(devices) or cores
     for slot in range(jobs):
-        environment = {'OMP_NUM_THREADS': str(max(1, cores // jobs))}
+        threads = os.environ.get('OMP_NUM_THREADS') or str(max(1, cores // jobs))
+        environment = {'OMP_NUM_THREADS': threads}
         if devices:
             environment['CUDA_VISIBLE_DEVICES'] = devices[slot % len(devices)]
         slots.put(environment)
@@ -304,20 +304,13 @@ def run_chain(
     environment = slots.get()
     folder = args.work_dir / chain.name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / 'lock').open('w') as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return (
-                    f'error: {folder} is in use, by another grid or by a run that one '
-                    'left behind: give the same command again when that has ended'
-                )
+        with held(folder) as lock:
             run = partial(
                 processes.run,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
-                pass_fds=[lock.fileno()],  # a run that outlives its grid keeps it
+                # A run that outlives its grid keeps it.
+                pass_fds=[] if lock is None else [lock],
             )
             return run_steps(chain, args, run)
     except (OSError, ValueError) as error:  # it ends its own chain alone
@@ -431,7 +424,9 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
 def last_checkpoint(folder: Path) -> Path:
     """Where the last checkpoint of a run is, if nobody has deleted it."""
     # A file names it, by the path that it had before its folder was moved or copied.
-    named = find_latest_checkpoint(str(folder)) or 'last_checkpoint'
+    named = find_latest_checkpoint(str(folder))
+    if not named:  # the disk was full when that file was written, say
+        named = next(iter(numbered_checkpoints(folder)), 'last_checkpoint')
     return folder / Path(named).name
 
 

@@ -7,8 +7,8 @@ if (($# < 4)); then
 fi
 tools=$(CDPATH= cd -- "$(dirname "$0")" && pwd)
 GPUS=${GPUS:-8}
-GPUS_PER_NODE=${GPUS_PER_NODE:-8}
-export MASTER_PORT=${PORT:-$((12000 + RANDOM % 20000))}
+GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 8 ? GPUS : 8))}
+export MASTER_PORT=${PORT:-${MASTER_PORT:-$((12000 + RANDOM % 20000))}}
 # SRUN_ARGS is split into words on purpose.
 # shellcheck disable=SC2086
 PYTHONPATH="$tools/..${PYTHONPATH:+:$PYTHONPATH}" exec srun -p "$1" --job-name="$2" \

@@ -1,10 +1,13 @@
 """The command line: train and test as in OpenMMLab, probe and fuse."""
 
 import argparse
+import contextlib
 import copy
 import json
 import logging
 import os
+import re
+import sys
 import textwrap
 import time
 from collections.abc import Hashable, Sequence
@@ -44,7 +47,7 @@ from ..evaluation.records import (
     read_record,
     write_record,
 )
-from ..files import check_writable
+from ..files import check_writable, held
 from ..models.recognizers import FDMAE
 from .loading import find_config, override, read_weights
 from .options import ConfigOptions
@@ -94,6 +97,15 @@ def train(argv: Sequence[str] | None = None) -> None:
     override(cfg, options)
     if args.amp:
         enable_amp(cfg)  # after the options, which may name another dtype
+    # One process of a run keeps the folder for all of them.
+    ranks = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+    rank = next(filter(None, map(os.environ.get, ranks)), '0')
+    first = args.launcher == 'none' or rank == '0'
+    with held(cfg.work_dir) if first else contextlib.nullcontext():
+        _train(cfg, args, options)
+
+
+def _train(cfg: Config, args: argparse.Namespace, options: dict) -> None:
     weights = None
     if args.resume:
         seed = options.get('randomness.seed', args.seed)
@@ -106,7 +118,23 @@ def train(argv: Sequence[str] | None = None) -> None:
     _check_run(runner)
     if weights is not None:
         _check_weights(unwrap(runner), weights, cfg.load_from)
-    runner.train()
+    try:
+        runner.train()
+    except Exception:
+        # The terminal shows less, and nobody may have seen it.
+        end = logging.LogRecord(
+            runner.logger.name,
+            logging.ERROR,
+            __file__,
+            0,
+            'The run ended here:',
+            None,
+            sys.exc_info(),
+        )
+        for handler in runner.logger.handlers:
+            if isinstance(handler, logging.FileHandler):
+                handler.handle(end)
+        raise
 
 
 def _initial_weights(cfg: Config) -> str | None:
@@ -147,6 +175,17 @@ def _check_run(runner: Runner) -> None:
             'drop_last leaves the rest out. Lower train_dataloader.batch_size, or '
             'repeat the clips: times of RepeatDataset.'
         )
+    scaling = runner.cfg.get('auto_scale_lr') or {}
+    # A batch sampler of one's own has no one size.
+    clips = (loader.batch_size or 0) * get_world_size()
+    base = scaling.get('base_batch_size')
+    if clips and base and clips != base and not scaling.get('enable'):
+        print_log(
+            f'{clips} clips a step, and the learning rate is that of {base}: '
+            '--auto-scale-lr adapts it.',
+            logger='current',
+            level=logging.WARNING,
+        )
     steps = len(loader) * runner.cfg.train_cfg.get('max_epochs', 0)
     for scheduler in runner.cfg.get('param_scheduler') or ():
         warmup = scheduler.get('end', 0)
@@ -162,6 +201,19 @@ def _check_run(runner: Runner) -> None:
             )
 
 
+def numbered_checkpoints(work_dir: str | os.PathLike) -> list[Path]:
+    """Checkpoints of epochs or iterations in a folder, the latest first.
+
+    By their numbers: copies and restored files have other times.
+    """
+    numbers = {
+        path: int(match[1])
+        for path in Path(work_dir).glob('*.pth')
+        if (match := re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem))
+    }
+    return sorted(numbers, key=numbers.__getitem__, reverse=True)
+
+
 def _last_readable(work_dir: str) -> tuple[str | None, dict | None]:
     """Path and content of the last checkpoint of a run; None if there is none.
 
@@ -175,11 +227,7 @@ def _last_readable(work_dir: str) -> tuple[str | None, dict | None]:
     last = find_latest_checkpoint(work_dir)
     # It is named by the path that it had before its folder was moved or copied.
     saved = [Path(work_dir, Path(last).name)] if last else []
-    saved += sorted(
-        (p for each in ('epoch', 'iter') for p in Path(work_dir).glob(f'{each}_*.pth')),
-        key=lambda path: path.stat().st_mtime,
-        reverse=True,
-    )
+    saved += numbered_checkpoints(work_dir)
     found = [str(path) for path in dict.fromkeys(saved) if path.is_file()]
     if not found and last:  # elsewhere, by out_dir of the hook
         found = [last]

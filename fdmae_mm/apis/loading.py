@@ -124,14 +124,17 @@ def read_weights(path: str | os.PathLike) -> dict:
 
     Raises:
         OSError: There is none, or it cannot be reached.
+        MemoryError: It is larger than what is free.
         ValueError: It is damaged or no checkpoint.
     """
     try:
         checkpoint = CheckpointLoader.load_checkpoint(os.fspath(path), 'cpu')
-    except (ImportError, OSError):
+    except (ImportError, MemoryError, OSError):
         raise
     # A damaged file can raise nearly anything.
     except Exception as error:
+        if "can't allocate memory" in str(error):  # torch's words
+            raise MemoryError(f'{path} was not read: {error}') from error
         raise ValueError(
             f'{path} was not read, it is damaged or no checkpoint: '
             f'{str(error) or type(error).__name__}'

@@ -7,6 +7,8 @@ from mmaction.structures import ActionDataSample
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS
 from torch import Tensor
+from torch._utils import ExceptionWrapper
+from torch.utils.data import get_worker_info
 
 
 @FUNCTIONS.register_module()
@@ -31,7 +33,22 @@ class Batch(dict):
     """A collated batch that is pickled with its tensors stacked, where they can be."""
 
     def __reduce__(self) -> tuple[Callable, tuple]:
-        return unstacked, stack(self)
+        inputs, samples, stacked = stack(self)
+        if get_worker_info() is None:
+            return unstacked, (inputs, samples, stacked)
+        tensors = [inputs] if isinstance(inputs, Tensor) else inputs
+        try:
+            for tensor in (*tensors, *stacked.values()):
+                tensor.share_memory_()
+        except RuntimeError as error:
+            # The queue of the worker, which would share them otherwise, prints such an
+            # error and drops the batch, and training waits for it for ever.
+            reason = RuntimeError(
+                f'A batch was not handed over: {error}. Give /dev/shm more room '
+                '(docker run --shm-size=8g), or lower num_workers of the data loader.'
+            )
+            return ExceptionWrapper, ((RuntimeError, reason, None), 'in a data worker')
+        return unstacked, (inputs, samples, stacked)
 
 
 def stack(

@@ -85,7 +85,7 @@ def make_record(
         dataset=Path(dataset.get('ann_file', '')).stem,
         split=dataset.get('split'),
         seed=cfg.get('randomness', {}).get('seed'),
-        start=None if checkpoint is None else _made_by(checkpoint),
+        start=None if checkpoint is None else made_by(checkpoint),
         metrics={name: round(float(value), 3) for name, value in metrics.items()},
         epochs=epochs,
         seconds=round(seconds),
@@ -144,7 +144,7 @@ def measured_on() -> dict:
             numpy=numpy.__version__,
             python=platform.python_version(),
         ),
-        revision=_revision(),
+        revision=revision(),
         date=time.strftime('%Y-%m-%d'),
     )
 
@@ -179,8 +179,11 @@ def _command() -> str:
     return shlex.join(sys.argv).replace(f'{Path.cwd()}{os.sep}', '')
 
 
-def _made_by(checkpoint: str) -> dict:
-    """The run that made a checkpoint, as far as its meta data tell."""
+def made_by(checkpoint: str) -> dict:
+    """Config, seed, epochs and seconds of the run that made a checkpoint.
+
+    As far as its meta data tell, None for the others.
+    """
     try:
         meta = CheckpointLoader.load_checkpoint(str(checkpoint), map_location='cpu')
     except FileNotFoundError:  # deleted since; the run has ended, and its record counts
@@ -218,7 +221,7 @@ def _device() -> str:
     return f'CPU, {torch.get_num_threads()} threads'
 
 
-def _revision() -> str | None:
+def revision() -> str | None:
     """The commit of this source tree, with + where files differ from it."""
     here = Path(__file__)
     # In a hook of git they name the repository of the hook.
@@ -226,7 +229,9 @@ def _revision() -> str | None:
 
     def git(*args: str) -> str:
         return subprocess.run(
-            ['git', '-C', str(here.parent), *args],
+            # Whoever owns the files: git refuses a tree of another user, whose code
+            # runs here in any case.
+            ['git', '-c', 'safe.directory=*', '-C', str(here.parent), *args],
             capture_output=True,
             text=True,
             check=True,

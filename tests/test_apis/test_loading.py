@@ -5,10 +5,11 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmengine.runner import CheckpointLoader
 
 from fdmae_mm import files
 from fdmae_mm.apis import find_config, load_model
-from fdmae_mm.apis.loading import override
+from fdmae_mm.apis.loading import override, read_weights
 from fdmae_mm.files import shipped
 
 FINETUNE = 'finetune_synthetic'
@@ -118,6 +119,18 @@ def test_what_is_no_checkpoint_of_the_model_is_named(finetuned):
     torch.save([1], path)
     with pytest.raises(ValueError, match=r'model.pth holds a list'):
         load_model(cfg, path)
+
+
+def test_a_lack_of_memory_is_no_damage(finetuned, monkeypatch):
+    """A resumed run would pass the checkpoint over."""
+    _, path = finetuned
+
+    def short(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: 120 bytes")
+
+    monkeypatch.setattr(CheckpointLoader, 'load_checkpoint', short)
+    with pytest.raises(MemoryError, match=r"model.pth was not read: .*can't allocate"):
+        read_weights(path)
 
 
 def test_neighbours_get_their_bank(tmp_path, synthetic_ann_file):

@@ -1,10 +1,12 @@
 import pickle
 from multiprocessing.reduction import ForkingPickler
 
+import pytest
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS
+from torch.utils.data import DataLoader
 
 from fdmae_mm.datasets import stacked_transfer
 
@@ -38,6 +40,26 @@ def test_a_batch_arrives_as_mmengine_collates_it():
         assert set(ours.keys()) == set(theirs.keys())
         assert torch.equal(ours.gt_label, theirs.gt_label)
         assert torch.equal(ours.mask, theirs.mask)
+
+
+def no_space(tensor):
+    raise RuntimeError('unable to allocate shared memory(shm)')
+
+
+@pytest.mark.parametrize('clip_len', [2, 4], ids=['stacked', 'apart'])
+def test_a_worker_without_shared_memory_ends_the_run(clip_len, monkeypatch):
+    """Its queue would print the error, and the process that trains wait for ever."""
+    monkeypatch.setattr(torch.Tensor, 'share_memory_', no_space)  # forked with it
+    loader = DataLoader(
+        [packed(0), packed(1, clip_len)],
+        batch_size=2,
+        num_workers=1,
+        collate_fn=stacked_transfer,
+        timeout=60,
+        multiprocessing_context='fork',
+    )
+    with pytest.raises(RuntimeError, match=r'(?s)was not handed over: .*--shm-size=8g'):
+        next(iter(loader))
 
 
 def test_a_batch_is_sent_in_one_tensor_a_key():

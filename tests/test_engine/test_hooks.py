@@ -164,6 +164,19 @@ def test_a_run_goes_on_with_epochs_of_the_same_length(steps):
     EpochSeedHook().before_train(runner)
 
 
+def test_processes_do_not_go_on_from_different_checkpoints(monkeypatch):
+    """Two machines without a common disk: one found none and would begin anew."""
+    monkeypatch.setattr(
+        'fdmae_mm.engine.hooks.epoch_seed_hook.all_gather',
+        lambda own: [own, torch.tensor(0)],
+    )
+    runner = SimpleNamespace(train_loop=None, iter=8)
+    with pytest.raises(ValueError, match=r'go on from steps \[8, 0\]: --resume found'):
+        EpochSeedHook().before_train(runner)
+    runner.iter = 0
+    EpochSeedHook().before_train(runner)
+
+
 def test_a_run_that_has_ended_says_so(monkeypatch):
     said = []
     monkeypatch.setattr(
@@ -211,6 +224,19 @@ def test_an_infinite_loss_stops_the_run(value):
     runner = SimpleNamespace(iter=0, message_hub=hub)
     with pytest.raises(FloatingPointError, match='Iteration 1'):
         NonFiniteLossHook().after_train_iter(runner, 0, dict(data_samples=[]), values)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_weights_that_are_not_finite_are_not_saved(value):
+    """Gradients are shared: another process saw the loss of the clip that did it."""
+    hub = hub_of()
+    hub.update_info('last_ckpt', 'epoch_4.pth')
+    runner = SimpleNamespace(iter=12, message_hub=hub)
+    state = dict(a=torch.ones(2), steps=torch.tensor(3), b=torch.tensor([0, 1.0]))
+    NonFiniteLossHook().before_save_checkpoint(runner, dict(state_dict=state))
+    state['b'][0] = value
+    with pytest.raises(FloatingPointError, match=r'12, 1 weights .* b: .*epoch_4\.pth'):
+        NonFiniteLossHook().before_save_checkpoint(runner, dict(state_dict=state))
 
 
 def test_finite_losses_pass():
@@ -439,7 +465,7 @@ def test_a_run_resumed_at_its_end_is_evaluated(monkeypatch):
     loop = SimpleNamespace(run=lambda: hook.after_val_epoch(None, {'acc/top1': 0.5}))
     runner = SimpleNamespace(cfg=Config(dict(model={})), epoch=2, val_loop=loop)
     hook.after_train(runner)
-    assert written == [({'top1': 50.0}, None, 'val_dataloader', 2)]
+    assert written == [({'top1': 50.0}, 'val_dataloader', 2)]
 
 
 @pytest.mark.parametrize(
@@ -457,8 +483,10 @@ def test_a_record_names_the_weights_that_a_run_started_from(
 ):
     written = []
     monkeypatch.setattr(
-        ResultRecordHook, '_write', lambda self, *rest: written.append(rest[3])
+        ResultRecordHook, '_write', lambda self, *_: written.append(self._start)
     )
+    made_by = 'fdmae_mm.engine.hooks.result_record_hook.made_by'
+    monkeypatch.setattr(made_by, lambda checkpoint: checkpoint)
     cfg = Config(dict(model=dict(backbone=dict(init_cfg=init_cfg))))
     runner = SimpleNamespace(cfg=cfg, epoch=2, val_loop=1, _load_from=load_from)
     runner._resume = False
@@ -474,6 +502,37 @@ def test_a_record_names_the_weights_that_a_run_started_from(
         ended.after_val_epoch(runner, {'acc/top1': 0.5})
         ended.after_train(runner)
     assert written == [start, start]
+
+
+def test_a_record_tells_what_ran_and_not_what_came_after(tmp_path, monkeypatch):
+    path = tmp_path / 'start.pth'
+
+    def save(seed, epochs):
+        meta = dict(experiment_name='mae_20260101_000000', seed=seed, epoch=epochs)
+        torch.save(dict(meta=meta), path)
+
+    code = 'fdmae_mm.engine.hooks.result_record_hook.revision'
+    monkeypatch.setattr(code, lambda: 'before')
+    save(seed=1, epochs=2)
+    cfg = Config(dict(model={}, randomness=dict(seed=0)))
+    runner = SimpleNamespace(
+        cfg=cfg,
+        epoch=2,
+        seed=0,
+        val_loop=1,
+        work_dir=str(tmp_path),
+        _load_from=str(path),
+        _resume=False,
+    )
+    hook = ResultRecordHook()
+    hook.before_run(runner)
+    monkeypatch.setattr(code, lambda: 'after')
+    save(seed=7, epochs=99)
+    hook.after_val_epoch(runner, {'acc/top1': 0.5})
+    hook.after_train(runner)
+    record = read_record(tmp_path / 'record.json')
+    assert record['revision'] == 'before'
+    assert record['start'] == dict(config='mae', seed=1, epochs=2, seconds=None)
 
 
 def test_a_record_has_the_metrics_that_are_numbers():

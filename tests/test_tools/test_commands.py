@@ -1,5 +1,6 @@
 """Life of a training: the command line on real configs, made tiny."""
 
+import errno
 import os
 import pickle
 import re
@@ -11,13 +12,16 @@ import pytest
 import torch
 from mmaction.registry import HOOKS
 from mmengine.config import Config, ConfigDict
+from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
 
 from fdmae_mm.apis import commands, train
 from fdmae_mm.apis import probe as run_probe
 from fdmae_mm.apis import test as run_test
+from fdmae_mm.apis.commands import numbered_checkpoints
 from fdmae_mm.datasets.annotation import load_annotation, save_annotation
 from fdmae_mm.evaluation.records import read_record
+from fdmae_mm.files import held
 
 PRETRAIN = 'fdmae_synthetic.py'
 EPOCHS = 'train_cfg.max_epochs={}'.format
@@ -43,6 +47,14 @@ class Poison(KillAt):
         if runner.iter == self.iteration:
             with torch.no_grad():
                 runner.model.heads['frequency'].project['8'].bias.fill_(float('nan'))
+
+
+@HOOKS.register_module()
+class FullDisk(Hook):
+    """Fails as a hook does that writes to a full disk."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        raise OSError('No space left on device')
 
 
 def hooks(hook):
@@ -143,6 +155,68 @@ def test_a_run_goes_on_from_the_last_checkpoint_that_can_be_read(
     (tmp_path / 'copy' / 'last_checkpoint').write_text(str(first / 'epoch_2.pth'))
     with pytest.raises(FileNotFoundError, match=r'tiny/epoch_2\.pth'):
         train([config, '--resume', *line])
+
+
+def test_checkpoints_are_ordered_by_number(tmp_path):
+    """Copies and restored files have other times than their order."""
+    for time, name in enumerate(['epoch_10', 'epoch_9', 'epoch_2', 'best', 'epoch_x']):
+        path = tmp_path / f'{name}.pth'
+        path.touch()
+        os.utime(path, (time, time))
+    found = [path.stem for path in numbered_checkpoints(tmp_path)]
+    assert found == ['epoch_10', 'epoch_9', 'epoch_2']
+
+
+def test_a_run_killed_while_it_writes_has_a_checkpoint(tiny_config, monkeypatch):
+    """Though it keeps one alone, and the new one is half-written."""
+    config = tiny_config(PRETRAIN)
+    options = ['--cfg-options', EPOCHS(3), 'default_hooks.checkpoint.max_keep_ckpts=1']
+    put = LocalBackend.put
+
+    def put_half(self, content, path):
+        if str(path).endswith('epoch_2.pth'):
+            put(self, content[:1000], path)
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        put(self, content, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalBackend, 'put', put_half)
+        with pytest.raises(OSError, match=r"No space left on device: '.*/tiny/'"):
+            train([config, *options])
+    folder = Path(config).with_suffix('')
+    assert sorted(p.name for p in folder.glob('*.pth')) == [
+        'epoch_1.pth',
+        'epoch_2.pth',
+    ]
+    train([config, '--resume', *options])
+    assert [p.name for p in folder.glob('*.pth')] == ['epoch_3.pth']
+
+
+def test_two_runs_do_not_share_a_folder(tiny_config, tmp_path):
+    """Their logs and checkpoints would be mixed, and one result be lost."""
+    config = tiny_config(PRETRAIN)
+    with held(tmp_path / 'run'):
+        with pytest.raises(OSError, match=r'run is in use, by another run'):
+            train([config, '--work-dir', str(tmp_path / 'run')])
+    assert not list((tmp_path / 'run').glob('*.py'))
+
+
+def test_the_log_tells_what_ended_a_run(tiny_config):
+    """Whoever reads it weeks later has no terminal."""
+    config = tiny_config(PRETRAIN, extra=hooks("dict(type='FullDisk')"))
+    with pytest.raises(OSError, match='No space left'):
+        train([config, '--cfg-options', EPOCHS(1)])
+    (log,) = Path(config).with_suffix('').glob('*/*.log')
+    assert 'The run ended here:\nTraceback' in log.read_text()
+    assert log.read_text().endswith('OSError: No space left on device\n')
+
+
+@pytest.mark.parametrize('base', [8, 16])
+def test_a_learning_rate_of_another_batch_is_told(tiny_config, capfd, base):
+    options = [EPOCHS(1), f'auto_scale_lr.base_batch_size={base}']
+    train([tiny_config(PRETRAIN), '--cfg-options', *options])
+    said = '8 clips a step, and the learning rate is that of 16: --auto-scale-lr'
+    assert (said in ''.join(capfd.readouterr())) == (base == 16)
 
 
 def test_a_run_is_not_resumed_under_another_seed(tiny_config, tmp_path):

@@ -131,6 +131,49 @@ def test_modules_are_searched_in_no_folder_that_was_not_named(
     assert done.stdout.strip().split(':') == [f'{TOOLS}/..', *filter(None, [path])]
 
 
+def arguments(script, program, folder, monkeypatch, **environment):
+    """What a script gives to the program that it starts."""
+    words = folder / program
+    words.write_text('#!/bin/sh\nprintf "%s\\n" "MASTER_PORT=$MASTER_PORT" "$@"\n')
+    words.chmod(0o755)
+    monkeypatch.setenv('PATH', f'{folder}{os.pathsep}{os.environ["PATH"]}')
+    names = ('PORT', 'MASTER_PORT', 'NNODES', 'GPUS', 'GPUS_PER_NODE')
+    kept = {name: v for name, v in os.environ.items() if name not in names}
+    command = ['bash', str(TOOLS / script), 'a', 'b c', 'd', 'e']
+    done = subprocess.run(
+        command, env=kept | environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize('script', SCRIPTS[:2])
+def test_two_runs_on_a_machine_have_ports_of_their_own(script, tmp_path, monkeypatch):
+    def port(**environment):
+        words = arguments(script, 'python', tmp_path, monkeypatch, **environment)
+        (found,) = [w for w in words if w.startswith('--master_port=')]
+        return found.partition('=')[2]
+
+    assert len({port() for _ in range(5)}) > 1
+    assert port(PORT='1234') == '1234'
+    assert port(NNODES='2') == '29500'  # all machines of a run need the same
+
+
+@pytest.mark.parametrize('script', SCRIPTS[2:])
+def test_slurm_is_asked_for_the_gpus_that_are_used(script, tmp_path, monkeypatch):
+    def words(**environment):
+        return arguments(script, 'srun', tmp_path, monkeypatch, **environment)
+
+    four = words(GPUS='4', MASTER_PORT='1234')
+    assert {'--gres=gpu:4', '--ntasks=4', '--ntasks-per-node=4', 'b c'} < {
+        word.removeprefix('--job-name=') for word in four
+    }
+    assert four[0] == 'MASTER_PORT=1234'
+    assert words(GPUS='4', PORT='5', MASTER_PORT='1234')[0] == 'MASTER_PORT=5'
+    assert {'--gres=gpu:8', '--ntasks=16', '--ntasks-per-node=8'} < set(
+        words(GPUS='16')
+    )
+
+
 @pytest.mark.parametrize('script', SCRIPTS)
 def test_usage_is_printed(script):
     done = run(script, 'only-one-argument')

@@ -557,6 +557,29 @@ def test_an_installed_grid_keeps_its_records_out_of_the_package(capsys):
     assert tool['parse_args']([*needed, '--records=own']).records == Path('own')
 
 
+def test_grid_finds_a_checkpoint_that_nothing_names(tmp_path):
+    """The disk was full when the last one was to be named."""
+    last_checkpoint = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))['last_checkpoint']
+    for name in 'epoch_9.pth', 'epoch_10.pth':
+        (tmp_path / name).touch()
+    (tmp_path / 'last_checkpoint').touch()
+    assert last_checkpoint(tmp_path) == tmp_path / 'epoch_10.pth'
+    (tmp_path / 'last_checkpoint').write_text('elsewhere/epoch_9.pth')
+    assert last_checkpoint(tmp_path) == tmp_path / 'epoch_9.pth'
+
+
+def test_grid_keeps_to_the_threads_that_it_was_lent(monkeypatch, tmp_path):
+    monkeypatch.setenv('OMP_NUM_THREADS', '3')
+    tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
+    lent = []
+    tool['main'].__globals__['run_chain'] = lambda chain, args, slots, processes: (
+        lent.append(slots.get())
+    )
+    line = f'--methods mae --datasets synthetic --jobs 1 --records {tmp_path}'
+    assert tool['main'](line.split()) == 0
+    assert lent == [{'OMP_NUM_THREADS': '3'}]
+
+
 def test_grid_keeps_changed_methods_out_of_the_results(tmp_path, capsys):
     tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
     command = ['--methods=fdmae', '--datasets=nw-ucla_small', '--cfg-options', 'a=1']

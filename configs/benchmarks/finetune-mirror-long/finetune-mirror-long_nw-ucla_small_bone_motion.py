@@ -1,4 +1,4 @@
-"""Fine-tuning with mirror images and three times the steps, NW-UCLA, motion stream of bones.
+"""Fine-tuning with mirror images, three times the steps, NW-UCLA, motion of bones.
 
     fdmae train finetune-mirror-long_nw-ucla_small_bone_motion \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT

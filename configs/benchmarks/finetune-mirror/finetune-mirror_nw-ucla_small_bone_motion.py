@@ -1,7 +1,6 @@
 """Fine-tuning with mirror images, NW-UCLA cross-view, motion stream of bones.
 
-    python tools/train.py \
-        configs/benchmarks/finetune-mirror/finetune-mirror_nw-ucla_small_bone_motion.py \
+    fdmae train finetune-mirror_nw-ucla_small_bone_motion \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 

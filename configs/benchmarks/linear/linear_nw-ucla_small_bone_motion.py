@@ -1,6 +1,6 @@
 """Linear probe, NW-UCLA cross-view, motion stream of bones.
 
-    python tools/train.py configs/benchmarks/linear/linear_nw-ucla_small_bone_motion.py \
+    fdmae train linear_nw-ucla_small_bone_motion \
         --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 """
 
@@ -13,7 +13,9 @@ _base_ = [
 model = dict(
     backbone=dict(
         num_joints=_base_.num_joints,
-        init_cfg=dict(checkpoint='work_dirs/fdmae_nw-ucla_small_bone_motion/epoch_15.pth'),
+        init_cfg=dict(
+            checkpoint='work_dirs/fdmae_nw-ucla_small_bone_motion/epoch_15.pth'
+        ),
     ),
     cls_head=dict(num_classes=_base_.num_classes),
 )

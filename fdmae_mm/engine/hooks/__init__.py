@@ -1,6 +1,7 @@
 from .ema_teacher_hook import EMATeacherHook
 from .epoch_seed_hook import EpochSeedHook, torch_seeded_worker
 from .feature_bank_hook import FeatureBankHook
+from .late_removal_checkpoint_hook import LateRemovalCheckpointHook
 from .loaded_weights_hook import LoadedWeightsHook
 from .non_finite_loss_hook import NonFiniteLossHook
 from .num_classes_hook import NumClassesHook
@@ -10,6 +11,7 @@ __all__ = [
     'EMATeacherHook',
     'EpochSeedHook',
     'FeatureBankHook',
+    'LateRemovalCheckpointHook',
     'LoadedWeightsHook',
     'NonFiniteLossHook',
     'NumClassesHook',

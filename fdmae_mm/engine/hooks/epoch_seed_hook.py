@@ -4,7 +4,7 @@ import random
 import numpy as np
 import torch
 from mmaction.registry import HOOKS
-from mmengine.dist import get_rank
+from mmengine.dist import all_gather, get_rank
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS
@@ -22,7 +22,8 @@ class EpochSeedHook(Hook):
     repeats the same random numbers in every epoch.
 
     Raises:
-        ValueError: If the run is resumed from epochs of another number of steps.
+        ValueError: If the run is resumed from epochs of another number of steps, or its
+            processes from different checkpoints.
     """
 
     priority = 'VERY_HIGH'
@@ -31,8 +32,16 @@ class EpochSeedHook(Hook):
         """Refuse to go on from epochs of another length.
 
         Schedules count steps: those of the learning rate would not end with the run,
-        that of the teacher would turn back.
+        that of the teacher would turn back. Processes that went on from different
+        steps would average the gradients of different models.
         """
+        done = [int(steps) for steps in all_gather(torch.tensor(runner.iter))]
+        if len(set(done)) > 1:
+            raise ValueError(
+                f'The processes go on from steps {done}: --resume found other '
+                'checkpoints on other machines. Put the work directory on a disk that '
+                'all of them see, or copy the last checkpoint to each.'
+            )
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             return
         steps = len(runner.train_dataloader)

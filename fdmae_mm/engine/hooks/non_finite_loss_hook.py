@@ -7,7 +7,31 @@ from mmengine.runner import Runner
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Stops a run whose loss is NaN or infinite, before a checkpoint is overwritten."""
+    """Stops a run whose loss is NaN or infinite, before a checkpoint is overwritten.
+
+    Nor is a checkpoint written of weights that are: those of all processes are, where
+    the loss of one was.
+    """
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Look at the weights that are about to be written.
+
+        Raises:
+            FloatingPointError: With the name of the first.
+        """
+        bad = [
+            name
+            for name, value in checkpoint['state_dict'].items()
+            if value.is_floating_point() and not value.isfinite().all()
+        ]
+        if bad:
+            last = runner.message_hub.get_info('last_ckpt')
+            raise FloatingPointError(
+                f'After iteration {runner.iter}, {len(bad)} weights are not finite, '
+                f'the first is {bad[0]}: no checkpoint is written. The error of the '
+                'process whose loss was not finite names the samples. Last good '
+                f'checkpoint: {last}.'
+            )
 
     def after_train_iter(
         self,

@@ -3,13 +3,14 @@ from collections.abc import Sequence
 from numbers import Number
 from pathlib import Path
 
+import torch
 from mmaction.registry import HOOKS
-from mmengine.dist import master_only
+from mmengine.dist import all_reduce, master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from ...evaluation.records import make_record, write_record
+from ...evaluation.records import made_by, make_record, revision, write_record
 
 
 @HOOKS.register_module()
@@ -26,26 +27,38 @@ class ResultRecordHook(Hook):
 
     def __init__(self) -> None:
         self._metrics: dict[str, float] = {}
-        self._load_from: str | None = None
+        self._start: dict | None = None
+        self._revision: str | None = None
         self._spent = 0.0
         self._begin = time.monotonic()
 
     def before_run(self, runner: Runner) -> None:
-        """Start the clock, and note the weights that the run starts from."""
+        """Start the clock, and note the code and the weights that the run starts from.
+
+        Both may be replaced before it ends.
+        """
         self._begin = time.monotonic()
+        self._revision = revision()
+        init_cfgs = runner.cfg.model.get('backbone', {}).get('init_cfg') or {}
+        if not isinstance(init_cfgs, Sequence):
+            init_cfgs = [init_cfgs]
+        starts = [init.get('checkpoint') for init in init_cfgs]
         if not runner._resume:  # what is resumed started from others
-            self._load_from = runner._load_from
+            # Weights that are loaded after the model was initialised replace them.
+            starts.insert(0, runner._load_from)
+        start = next(filter(None, starts), None)
+        self._start = None if start is None else made_by(start)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Note the wall time so far, and the weights that the run started from."""
-        checkpoint['meta'].update(seconds=self._seconds(), load_from=self._load_from)
+        checkpoint['meta'].update(seconds=self._seconds(), start=self._start)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Go on counting where a resumed run stopped."""
         if runner._resume:
             meta = checkpoint.get('meta', {})
             self._spent = meta.get('seconds', 0.0)
-            self._load_from = meta.get('load_from')
+            self._start = meta.get('start', self._start)
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
         """Keep the last metrics that are numbers: accuracies in %, others as they are.
@@ -68,33 +81,17 @@ class ResultRecordHook(Hook):
         # Resumed from its last checkpoint, which stands before the last evaluation.
         if not self._metrics and runner.val_loop is not None:
             runner.val_loop.run()
-        metrics = self._metrics or {
-            'loss': runner.message_hub.get_scalar('train/loss').mean(50)
-        }
-        init_cfgs = runner.cfg.model.get('backbone', {}).get('init_cfg') or {}
-        if not isinstance(init_cfgs, Sequence):
-            init_cfgs = [init_cfgs]
-        # Weights that are loaded after the model was initialised replace them.
-        starts = [self._load_from, *(init.get('checkpoint') for init in init_cfgs)]
+        metrics = self._metrics
+        if not metrics:
+            loss = torch.tensor(runner.message_hub.get_scalar('train/loss').mean(50))
+            all_reduce(loss, 'mean')  # each process has that of its own clips
+            metrics = dict(loss=loss)
         loader = None if runner.val_loop is None else 'val_dataloader'
-        self._write(
-            'record.json',
-            runner,
-            metrics,
-            next(filter(None, starts), None),
-            loader,
-            runner.epoch,
-        )
+        self._write('record.json', runner, metrics, loader, runner.epoch)
 
     def after_test(self, runner: Runner) -> None:
         """Write the record of a test."""
-        self._write(
-            'test_record.json',
-            runner,
-            self._metrics,
-            runner._load_from,
-            'test_dataloader',
-        )
+        self._write('test_record.json', runner, self._metrics, 'test_dataloader')
 
     @master_only
     def _write(
@@ -102,15 +99,14 @@ class ResultRecordHook(Hook):
         name: str,
         runner: Runner,
         metrics: dict,
-        checkpoint: str | None,
         loader: str | None,
         epochs: int = 0,
     ) -> None:
         record = make_record(
-            runner.cfg, metrics, self._seconds(), epochs, checkpoint, loader
+            runner.cfg, metrics, self._seconds(), epochs, loader=loader
         )
         # A resumed run goes on with the seed of its checkpoint.
-        record['seed'] = runner.seed
+        record.update(seed=runner.seed, start=self._start, revision=self._revision)
         write_record(record, Path(runner.work_dir, name))
 
     def _seconds(self) -> float:
