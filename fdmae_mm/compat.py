@@ -136,7 +136,6 @@ def _in1d(ar1, ar2, **kwargs):
 # Called only where the name is missing: numpy 1 has no `trapezoid`.
 _NUMPY_NAMES = {
     'Inf': lambda: np.inf,
-    'NaN': lambda: np.nan,
     'trapz': lambda: np.trapezoid,
     'in1d': lambda: _in1d,
 }

@@ -147,3 +147,15 @@ def test_a_config_that_is_not_there_names_those_that_come_close(fdmae, capsys):
     message = capsys.readouterr().err
     assert message.startswith('error: There is no config fdmea_synthetic')
     assert 'Did you mean fdmae_synthetic' in message
+
+
+def test_a_tool_that_tells_its_errors_keeps_the_traceback_too(
+    fdmae, capsys, monkeypatch, tmp_path
+):
+    arguments = 'convert', 'nw_ucla', str(tmp_path / 'no'), str(tmp_path / 'a.pkl')
+    with pytest.raises(SystemExit, match='1'):
+        fdmae(*arguments)
+    assert capsys.readouterr().err.startswith('error: ')
+    monkeypatch.setenv('FDMAE_TRACEBACK', '1')
+    with pytest.raises(FileNotFoundError):
+        fdmae(*arguments)

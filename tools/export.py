@@ -20,6 +20,7 @@ from pathlib import Path
 
 from fdmae_mm.apis import export_metadata, export_model, load_model
 from fdmae_mm.apis.options import ConfigOptions
+from fdmae_mm.errors import one_line
 from fdmae_mm.files import check_writable
 
 
@@ -53,6 +54,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@one_line(ImportError, OSError, RuntimeError, ValueError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Exports, checks, and prints what was written.
 
@@ -66,13 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     # torch tells of a torchvision that is not there, and of its own deprecations.
     logging.getLogger('torch.onnx').setLevel(logging.ERROR)
     warnings.filterwarnings('ignore', '.*isinstance.treespec', FutureWarning)
-    try:
-        check_writable(args.out)
-        loaded = load_model(args.config, args.weights, 'cpu', args.cfg_options)
-        difference = export_model(loaded, args.out, args.features, args.batch)
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    check_writable(args.out)
+    loaded = load_model(args.config, args.weights, 'cpu', args.cfg_options)
+    difference = export_model(loaded, args.out, args.features, args.batch)
     metadata = export_metadata(loaded, args.features)
     for side in ('input', 'output'):
         shape = ', '.join(map(str, metadata[side]['shape']))

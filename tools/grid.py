@@ -45,6 +45,7 @@ from mmengine.runner import find_latest_checkpoint
 
 from fdmae_mm.apis.commands import REFERENCES, numbered_checkpoints
 from fdmae_mm.datasets.skeleton_dataset import unrepeated
+from fdmae_mm.errors import one_line
 from fdmae_mm.evaluation.records import read_record, write_record
 from fdmae_mm.files import check_writable, held
 
@@ -116,6 +117,7 @@ class Chain:
         return own if own.exists() else CONFIGS / name
 
 
+@one_line(OSError, ValueError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the grid.
 
@@ -138,23 +140,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     for config in configs:  # a typo ends the grid before it begins
         if not config.exists():
-            print(
-                f'error: there is no config {config}; one of your own is looked for in '
-                'the folder of --configs',
-                file=sys.stderr,
+            raise FileNotFoundError(
+                f'there is no config {config}; one of your own is looked for in the '
+                'folder of --configs'
             )
-            return 1
         if 'train_cfg' not in Config.fromfile(config):
-            print(
-                f'error: {config} trains nothing; neighbours are part of probe',
-                file=sys.stderr,
-            )
-            return 1
-    try:
-        check_writable(args.records / 'record.json')
-    except OSError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+            raise ValueError(f'{config} trains nothing; neighbours are part of probe')
+    check_writable(args.records / 'record.json')
     slots = queue.SimpleQueue()
     devices = visible_devices()
     # Where it can be told, those that a job queue has lent.

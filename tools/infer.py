@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from fdmae_mm.apis import SkeletonInferencer
 from fdmae_mm.apis.inputs import ENDINGS, FORMATS
 from fdmae_mm.apis.options import ConfigOptions
+from fdmae_mm.errors import one_line
 from fdmae_mm.files import printable
 
 _SHOWN = 40
@@ -100,6 +101,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+@one_line(OSError, RuntimeError, ValueError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Infers, writes, and prints a table.
 
@@ -120,28 +122,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if args.top_k is not None:
         options['top_k'] = args.top_k
-    try:
-        inferencer = SkeletonInferencer(
-            args.config,
-            args.weights,
-            args.device,
-            cfg_options=args.cfg_options,
-            non_finite=args.non_finite,
+    inferencer = SkeletonInferencer(
+        args.config,
+        args.weights,
+        args.device,
+        cfg_options=args.cfg_options,
+        non_finite=args.non_finite,
+    )
+    if args.segment:
+        result = inferencer.segment(
+            args.inputs,
+            args.window,
+            args.stride,
+            args.fps,
+            args.min_length,
+            **options,
         )
-        if args.segment:
-            result = inferencer.segment(
-                args.inputs,
-                args.window,
-                args.stride,
-                args.fps,
-                args.min_length,
-                **options,
-            )
-        else:
-            result = inferencer(args.inputs, features=args.features, **options)
-    except (OSError, RuntimeError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    else:
+        result = inferencer(args.inputs, features=args.features, **options)
     lines = [line for each in result['predictions'] for line in _describe(each)]
     print('\n'.join(lines[:_SHOWN]))
     if len(lines) > _SHOWN:

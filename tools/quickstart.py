@@ -30,6 +30,7 @@ from fdmae_mm.evaluation import (
     probe_features,
 )
 from fdmae_mm.models import SkeletonMAE
+from fdmae_mm.models.layers import frame_mask
 from fdmae_mm.visualization import draw_reconstruction
 
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
@@ -160,8 +161,9 @@ def draw(model: SkeletonMAE, runner: Runner, layout: str, path: Path) -> None:
     best = inputs[:, 0, 0].std(1).mean((1, 2)).argmax().item()
     original = inputs[best, 0, 0]
     completed = model.reconstruct(inputs, samples)[best, 0, 0]
-    mask = samples[best].mask[0, 0].view(-1, original.shape[1])
-    mask = mask.repeat_interleave(model.backbone.t_patch_size, dim=0)
+    mask = frame_mask(
+        samples[best].mask[0, 0], original.shape[1], model.backbone.t_patch_size
+    )
     draw_reconstruction(
         original.cpu().numpy(),
         mask.cpu().numpy(),

@@ -7,7 +7,6 @@ with joints as the target, ``model_mae``, has the same names and shapes.
 import argparse
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..errors import one_line
 from ..files import written_whole
 from ..weights import load_from_safetensors, save_safetensors
 
@@ -179,6 +179,7 @@ def _is_safetensors(path: str | os.PathLike) -> bool:
     return Path(path).suffix == '.safetensors'
 
 
+@one_line(ImportError, OSError, RuntimeError, ValueError)
 def convert_checkpoint(argv: Sequence[str] | None = None) -> int:
     """Convert a file and print the settings; see ``tools/convert_checkpoint.py -h``.
 
@@ -209,16 +210,12 @@ def convert_checkpoint(argv: Sequence[str] | None = None) -> int:
         'not tell (--to mamp; default: 3)',
     )
     args = parser.parse_args(argv)
-    try:
-        if Path(args.out).resolve() == Path(args.source).resolve():
-            raise ValueError(f'{args.out} is the source: give another file to write.')
-        if args.to == 'mamp':
-            lines = _write_mamp(args.source, args.out, args.in_channels)
-        else:
-            lines = _write_mmengine(args.source, args.out)
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    if Path(args.out).resolve() == Path(args.source).resolve():
+        raise ValueError(f'{args.out} is the source: give another file to write.')
+    if args.to == 'mamp':
+        lines = _write_mamp(args.source, args.out, args.in_channels)
+    else:
+        lines = _write_mmengine(args.source, args.out)
     print('\n'.join([*lines, f'written:  {args.out}']))
     return 0
 

@@ -54,6 +54,8 @@ from .options import ConfigOptions
 
 #: What the probe takes in place of a checkpoint.
 REFERENCES = ('untrained', 'joints')
+# Of each training clip, unless a probe is told otherwise.
+_VIEWS = 10
 
 
 def train(argv: Sequence[str] | None = None) -> None:
@@ -331,72 +333,9 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
 
 def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     """Probe a pre-trained encoder; see ``tools/probe.py --help``."""
-    parser = _parser(
-        'Neighbours, retrieval and linear probe on cached features.',
-        '%(prog)s linear_nw-ucla_small CHECKPOINT',
-        '%(prog)s linear_nw-ucla_small CHECKPOINT --few-shot 5 1 --classes 5 6 7 8 9',
-        '%(prog)s linear_nw-ucla_small CHECKPOINT --hold-out subject',
-        '%(prog)s linear_nw-ucla_small joints',
-    )
-    parser.add_argument(
-        'checkpoint',
-        help='pre-training checkpoint; or, to stand beside its figures, untrained: an '
-        'encoder of random weights, or joints: no encoder, the coordinates themselves '
-        '(with a support vector machine, for sets of thousands of clips)',
-    )
-    parser.add_argument(
-        '--views',
-        type=int,
-        default=10,
-        help='views of each training clip for the linear probe, 10 by default; more '
-        'than 1 are drawn by the pipeline of train_dataloader, 1 is the view of a test',
-    )
-    parser.add_argument(
-        '--keep-joints',
-        action='store_true',
-        help='do not average features over joints, as the fine-tuning head does not; '
-        'takes as many times the memory as there are joints',
-    )
-    parser.add_argument(
-        '--few-shot',
-        nargs=2,
-        type=int,
-        metavar=('WAYS', 'SHOTS'),
-        help='also few-shot episodes on the test split',
-    )
-    parser.add_argument(
-        '--classes', nargs='+', type=int, help='labels of --few-shot; default: all'
-    )
-    parser.add_argument(
-        '--queries', type=int, default=15, help='queries a class of --few-shot'
-    )
-    parser.add_argument(
-        '--hold-out',
-        metavar='KEY',
-        help='choose settings without the test split: each subject (KEY subject, or '
-        'another key of the annotations) of the training split is tested against the '
-        'others',
-    )
-    args = parser.parse_args(argv)
+    args = _probe_args(argv)
     begin = time.monotonic()
-    if args.launcher != 'none':
-        parser.error(f'--launcher {args.launcher}: a probe runs in one process')
-    if args.views < 1:
-        parser.error(f'--views {args.views}: must be at least 1')
-    if args.classes and not args.few_shot:
-        parser.error('--classes are those of --few-shot, which is not given')
-    if args.hold_out and args.few_shot:
-        parser.error('--few-shot is of the test split, which --hold-out leaves alone')
-    if args.few_shot:
-        try:
-            check_few_shot(*args.few_shot, args.queries)
-        except ValueError as error:
-            parser.error(f'--few-shot: {error}')
-    if args.work_dir:
-        check_writable(Path(args.work_dir, 'record.json'))
     without_encoder = args.checkpoint == 'joints'
-    if without_encoder and (args.keep_joints or args.few_shot):
-        parser.error('--keep-joints and --few-shot are of an encoder, not of joints')
     checkpoint = None if args.checkpoint in REFERENCES else args.checkpoint
     cfg = _load_config(args)
     override(cfg, args.cfg_options)
@@ -456,18 +395,94 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     result = {name: round(value, 1) for name, value in result.items()}
     print(json.dumps(result), flush=True)  # whatever becomes of the record
     if args.work_dir:
-        cfg.protocol = 'probe-joints' if args.keep_joints else 'probe'
-        if without_encoder:
-            cfg.protocol = 'joints'
-        if args.views != parser.get_default('views'):
-            cfg.protocol += f', {args.views} views'
+        cfg.protocol = _probe_protocol(args)
         if args.hold_out:
-            cfg.protocol += f', {args.hold_out} held out'
             cfg.eval_dataloader = cfg.bank_dataloader  # what the record names
         seconds = time.monotonic() - begin
         record = make_record(cfg, result, seconds, checkpoint=checkpoint)
         write_record(record, Path(args.work_dir, 'record.json'))
     return result
+
+
+def _probe_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The command line of a probe, without what contradicts itself."""
+    parser = _parser(
+        'Neighbours, retrieval and linear probe on cached features.',
+        '%(prog)s linear_nw-ucla_small CHECKPOINT',
+        '%(prog)s linear_nw-ucla_small CHECKPOINT --few-shot 5 1 --classes 5 6 7 8 9',
+        '%(prog)s linear_nw-ucla_small CHECKPOINT --hold-out subject',
+        '%(prog)s linear_nw-ucla_small joints',
+    )
+    parser.add_argument(
+        'checkpoint',
+        help='pre-training checkpoint; or, to stand beside its figures, untrained: an '
+        'encoder of random weights, or joints: no encoder, the coordinates themselves '
+        '(with a support vector machine, for sets of thousands of clips)',
+    )
+    parser.add_argument(
+        '--views',
+        type=int,
+        default=_VIEWS,
+        help='views of each training clip for the linear probe, 10 by default; more '
+        'than 1 are drawn by the pipeline of train_dataloader, 1 is the view of a test',
+    )
+    parser.add_argument(
+        '--keep-joints',
+        action='store_true',
+        help='do not average features over joints, as the fine-tuning head does not; '
+        'takes as many times the memory as there are joints',
+    )
+    parser.add_argument(
+        '--few-shot',
+        nargs=2,
+        type=int,
+        metavar=('WAYS', 'SHOTS'),
+        help='also few-shot episodes on the test split',
+    )
+    parser.add_argument(
+        '--classes', nargs='+', type=int, help='labels of --few-shot; default: all'
+    )
+    parser.add_argument(
+        '--queries', type=int, default=15, help='queries a class of --few-shot'
+    )
+    parser.add_argument(
+        '--hold-out',
+        metavar='KEY',
+        help='choose settings without the test split: each subject (KEY subject, or '
+        'another key of the annotations) of the training split is tested against the '
+        'others',
+    )
+    args = parser.parse_args(argv)
+    if args.launcher != 'none':
+        parser.error(f'--launcher {args.launcher}: a probe runs in one process')
+    if args.views < 1:
+        parser.error(f'--views {args.views}: must be at least 1')
+    if args.classes and not args.few_shot:
+        parser.error('--classes are those of --few-shot, which is not given')
+    if args.hold_out and args.few_shot:
+        parser.error('--few-shot is of the test split, which --hold-out leaves alone')
+    if args.few_shot:
+        try:
+            check_few_shot(*args.few_shot, args.queries)
+        except ValueError as error:
+            parser.error(f'--few-shot: {error}')
+    if args.work_dir:
+        check_writable(Path(args.work_dir, 'record.json'))
+    if args.checkpoint == 'joints' and (args.keep_joints or args.few_shot):
+        parser.error('--keep-joints and --few-shot are of an encoder, not of joints')
+    return args
+
+
+def _probe_protocol(args: argparse.Namespace) -> str:
+    """What the record of a probe calls it."""
+    protocol = 'probe-joints' if args.keep_joints else 'probe'
+    if args.checkpoint == 'joints':
+        protocol = 'joints'
+    if args.views != _VIEWS:
+        protocol += f', {args.views} views'
+    if args.hold_out:
+        protocol += f', {args.hold_out} held out'
+    return protocol
 
 
 def fuse(argv: Sequence[str] | None = None) -> dict[str, dict[str, float]]:

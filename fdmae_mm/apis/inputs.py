@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ..datasets.annotation import load_annotation
+from ..datasets.annotation import clip_name, load_annotation
 from ..datasets.converters import (
     CONVERTERS,
     BaseConverter,
@@ -116,7 +116,6 @@ class InputReader:
                 f'format={format!r} must be one of {FORMATS}, or None for files that '
                 f'are known by their endings: {", ".join(ENDINGS)}.'
             )
-        self.model_layout = model_layout
         self.layout = _to_layout(layout)
         # What a converter that asks for the layout is told.
         expected = self.layout or model_layout
@@ -282,7 +281,7 @@ class InputReader:
     def _from_annotation_file(self, content: Mapping) -> list[Clip]:
         """The clips of the split, in the order of the file."""
         clips = content['annotations']
-        names = [str(a.get('frame_dir', a.get('filename'))) for a in clips]
+        names = [str(clip_name(clip)) for clip in clips]
         chosen = set(names)
         if self.split is not None:
             if self.split not in content['split']:

@@ -130,16 +130,13 @@ def layout_of(dataset_meta: dict) -> SkeletonLayout:
     return layout_from_joints(name, joints, dataset_meta['skeleton_links'])
 
 
-def mmdet_detector(
-    config: str, weights: str, device: str | None = None, category: int = 0
-) -> Detector:
+def mmdet_detector(config: str, weights: str, device: str | None = None) -> Detector:
     """A detector of persons from mmdet, which needs a full mmcv.
 
     Args:
         config: A config of mmdet.
         weights: Its checkpoint.
         device: Where the model goes; by default a GPU if there is one.
-        category: Index of the class of persons.
 
     Raises:
         ImportError: mmdet is not installed, or does not work here.
@@ -164,7 +161,7 @@ def mmdet_detector(
         with DefaultScope.overwrite_default_scope('mmdet'):
             found = inference_detector(model, frame).pred_instances.cpu().numpy()
         boxes = np.column_stack([found.bboxes, found.scores])
-        boxes = boxes[found.labels == category]
+        boxes = boxes[found.labels == 0]  # of coco's classes the persons
         # 0.3, as in the demos of mmpose: two boxes of one person make two tracks.
         return boxes[nms(boxes, 0.3)]
 

@@ -11,6 +11,8 @@ from scipy.optimize import linear_sum_assignment
 # How far a joint wanders between two frames, as a share of the size of the person: at
 # 0.2 of the size the likeness is 0.61, at 0.4 it is 0.14.
 _SPREAD = 0.2
+# Pairs that are less alike are not linked.
+_MIN_LIKENESS = 0.1
 
 
 @dataclass
@@ -96,7 +98,6 @@ def _square_size(keypoint: np.ndarray, score: np.ndarray) -> np.ndarray:
 def link(
     poses: Iterable[tuple[np.ndarray, np.ndarray]],
     max_gap: int = 30,
-    min_likeness: float = 0.1,
 ) -> list[Track]:
     """Links the persons of a video over its frames.
 
@@ -110,7 +111,6 @@ def link(
         poses: For each frame, joints (N, V, 2) and scores (N, V) of the N
             persons in it, in any order. It is read once, frame by frame.
         max_gap: Frames for which a person may not be seen.
-        min_likeness: Pairs that are less alike are not linked.
 
     Returns:
         All tracks, in the order in which they start.
@@ -129,7 +129,7 @@ def link(
                 gap,
             )
             # A pair out of reach weighs nothing, so that it pushes nobody away.
-            alike[alike < min_likeness] = 0
+            alike[alike < _MIN_LIKENESS] = 0
             # The same pose is less sure of a track that was lost: it may be anywhere.
             alike /= gap[:, None]
             pairs = linear_sum_assignment(alike, maximize=True)

@@ -6,7 +6,8 @@ import _codecs
 import collections
 import os
 import pickle
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -220,8 +221,23 @@ def load_annotation(path: str | os.PathLike) -> dict:
     return annotation
 
 
-def annotation_name(path: str) -> str:
-    """An argparse type: refuses a wrong name before the work is done, not after it."""
+def clip_name(annotation: Mapping) -> Any:
+    """What the splits of a file call a clip, as PoseDataset has it; None: nothing."""
+    return annotation.get('filename', annotation.get('frame_dir'))
+
+
+def add_out(parser: ArgumentParser) -> None:
+    """Declares ``OUT``, which must end as :func:`save_annotation` requires it."""
+    parser.add_argument(
+        'out',
+        metavar='OUT',
+        type=_out,
+        help='annotation file (.pkl) to write',
+    )
+
+
+def _out(path: str) -> str:
+    # Refused before the work is done, not after it.
     if not path.endswith('.pkl'):
         raise ArgumentTypeError(
             f'{path} must end in .pkl, PoseDataset reads nothing else'

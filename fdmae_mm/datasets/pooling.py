@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mmengine.registry import init_default_scope
 
+from .annotation import clip_name
 from .converters.folder import layout_entry
 from .layouts import SkeletonLayout, get_layout
 from .skeleton_dataset import SkeletonDataset
@@ -65,7 +66,7 @@ def pool(
             scored.setdefault('keypoint_score' in sample, path)
             pooled = dict(
                 to_target.transform(sample),
-                frame_dir=f'{name}/{dataset._name(sample)}',
+                frame_dir=f'{name}/{clip_name(sample)}',
                 label=len(classes) + int(sample['label']),
             )
             pooled.pop('filename', None)  # would be its name instead of frame_dir

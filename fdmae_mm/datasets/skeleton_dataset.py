@@ -13,7 +13,7 @@ from mmaction.registry import DATASETS
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
 
-from .annotation import load_annotation
+from .annotation import clip_name, load_annotation
 from .keypoints import (
     check_non_finite,
     finite_joints,
@@ -145,7 +145,7 @@ class SkeletonDataset(PoseDataset):
         """Leaves empty clips out of training."""
         samples = super().filter_data()
         if not self.test_mode:
-            empty = [self._name(sample) for sample in samples if _is_empty(sample)]
+            empty = [clip_name(sample) for sample in samples if _is_empty(sample)]
             if empty:
                 print_log(
                     f'{self.ann_file}, split {self.split}: {len(empty)} clips hold '
@@ -161,22 +161,16 @@ class SkeletonDataset(PoseDataset):
             )
         return samples
 
-    @staticmethod
-    def _name(sample: dict) -> str:
-        return sample['filename' if 'filename' in sample else 'frame_dir']
-
     def _select(self, content: dict) -> list[dict]:
         """The annotations of the split, in the order of the file."""
         found = Counter()
         for index, sample in enumerate(content['annotations']):
-            if not isinstance(sample, dict) or not {'filename', 'frame_dir'} & set(
-                sample
-            ):
+            if not isinstance(sample, dict) or clip_name(sample) is None:
                 raise ValueError(
                     f'{self.ann_file}: annotation {index} must be a dict with the key '
                     "'frame_dir'."
                 )
-            found[self._name(sample)] += 1
+            found[clip_name(sample)] += 1
         prefix, development, part = (self.split or '').rpartition('dev_')
         if self.split is None:
             names = set(found)
@@ -213,11 +207,11 @@ class SkeletonDataset(PoseDataset):
                 f'the name (frame_dir) of another: {_listed(repeated)}. Give each clip '
                 'a name of its own, for example with its folder in front.'
             )
-        return [s for s in content['annotations'] if self._name(s) in names]
+        return [s for s in content['annotations'] if clip_name(s) in names]
 
     def _development(self, samples: list[dict], names: set, held_out: bool) -> set:
         """Those of ``names`` whose subject is held out, or the others."""
-        subject_of = {self._name(s): s.get('subject') for s in samples}
+        subject_of = {clip_name(s): s.get('subject') for s in samples}
         subjects = {subject_of.get(name) for name in names}
         if None in subjects or len(subjects) < 4:
             found = 'clips without one' if None in subjects else _in_order(subjects)
@@ -304,7 +298,7 @@ class SkeletonDataset(PoseDataset):
         classes = self._metainfo.get('classes')
         num_joints, channels, stray = self.num_joints, None, []
         for sample in samples:
-            where = f'{self.ann_file}, clip {self._name(sample)}'
+            where = f'{self.ann_file}, clip {clip_name(sample)}'
             for key in ('keypoint', 'total_frames', 'label'):
                 if key not in sample:
                     hint = ''
@@ -362,7 +356,7 @@ class SkeletonDataset(PoseDataset):
             self._check_label(sample['label'], classes, where)
             finite = finite_joints(sample)
             if not finite.all():
-                stray.append(self._name(sample))
+                stray.append(clip_name(sample))
                 if self.non_finite == 'zero':
                     sample.update(zero_joints(sample, ~finite))
             if shape[0] > 1:

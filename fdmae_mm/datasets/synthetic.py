@@ -14,6 +14,7 @@ from functools import partial
 
 import numpy as np
 
+from .converters.base import train_and_val
 from .kinematics import Pose, draw_bones, move, rotation
 
 FPS = 30
@@ -470,10 +471,6 @@ def _film(bodies: np.ndarray, camera: int, rng: np.random.Generator) -> np.ndarr
     return joints.astype(np.float32)
 
 
-def _is_validation_subject(subject: int) -> bool:
-    return subject % 3 == 0
-
-
 def make_synthetic(seed: int = 0, num_subjects: int = 12, repetitions: int = 2) -> dict:
     """Makes the synthetic set.
 
@@ -502,9 +499,6 @@ def make_synthetic(seed: int = 0, num_subjects: int = 12, repetitions: int = 2) 
     if not 1 <= repetitions <= 999:
         raise ValueError(f'repetitions={repetitions} must be from 1 to 999.')
     annotations = []
-    split = {
-        name: [] for name in ('xsub_train', 'xsub_val', 'xview_train', 'xview_val')
-    }
     for person in range(1, num_subjects + 1):
         subject = Subject.draw(np.random.default_rng([seed, person]))
         for camera in CAMERA_YAW:
@@ -528,12 +522,12 @@ def make_synthetic(seed: int = 0, num_subjects: int = 12, repetitions: int = 2) 
                             view=camera,
                         )
                     )
-                    by_subject = 'val' if _is_validation_subject(person) else 'train'
-                    by_view = 'val' if camera == 1 else 'train'
-                    split[f'xsub_{by_subject}'].append(name)
-                    split[f'xview_{by_view}'].append(name)
     return dict(
-        split=split,
+        split=train_and_val(
+            annotations,
+            xsub=lambda a: a['subject'] % 3 != 0,
+            xview=lambda a: a['view'] != 1,
+        ),
         annotations=annotations,
         metainfo=dict(
             dataset='synthetic',

@@ -8,8 +8,8 @@ from PIL import Image
 
 from ..datasets.layouts import SkeletonLayout
 from ..files import written_whole
-from .reconstruction import draw_bones, draw_joints
-from .style import FAINT, ORIGINAL, PAGE, PREDICTED, new_figure
+from .reconstruction import draw_frame, panels
+from .style import PAGE, new_figure
 
 
 def save_animation(
@@ -40,22 +40,15 @@ def save_animation(
     fig = new_figure(PAGE, PAGE / 2)
     canvas, axes = FigureCanvasAgg(fig), fig.subplots(1, 3)
     fig.suptitle(title, fontsize=10)
-    names = ('original', f'visible ({1 - mask.mean():.0%})', 'reconstructed')
-    for ax, name in zip(axes, names, strict=True):
+    for ax, name in zip(axes, panels(mask), strict=True):
         ax.set_title(name, fontsize=9)
         ax.set_axis_off()
         ax.set_aspect('equal')
         ax.set_xlim(low[0] - margin, high[0] + margin)
         ax.set_ylim(low[1] - margin, high[1] + margin)
-    left, middle, right = axes
     pictures = []
     for t in range(len(original)):
-        draw_bones(left, original[t], layout, ORIGINAL)
-        draw_bones(middle, original[t], layout, FAINT)
-        draw_bones(right, original[t], layout, FAINT)
-        draw_bones(right, reconstructed[t], layout, PREDICTED)
-        draw_joints(middle, original[t], ~mask[t])
-        draw_joints(right, reconstructed[t], ~mask[t])
+        draw_frame(axes, original[t], ~mask[t], reconstructed[t], layout)
         canvas.draw()
         pictures.append(Image.fromarray(np.array(canvas.buffer_rgba())))
         fig.set_layout_engine('none')  # the first frame has set the places

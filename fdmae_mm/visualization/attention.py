@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -66,12 +65,7 @@ def attention_weights(
     Returns:
         Tensor: Shape (N, heads, L, S); rows sum to 1.
     """
-    context = x if context is None else context
-    d = x.shape[-1]
-    weight, bias = attention.qkv.weight, attention.qkv.bias
-    q = F.linear(x, weight[:d], bias[:d])
-    k = F.linear(context, weight[d : 2 * d], bias[d : 2 * d])
-    q, k = (y.unflatten(-1, (attention.num_heads, -1)).transpose(1, 2) for y in (q, k))
+    q, k, _ = attention.project(x, context)
     return (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)
 
 

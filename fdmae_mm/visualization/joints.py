@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..datasets.layouts import SkeletonLayout
 from ..models.heads import WindowHead, scale_bands
-from ..models.layers import present_sequences
+from ..models.layers import frame_mask, present_sequences
 from ..models.recognizers import SkeletonMAE
 from ..models.targets import motion
 from .curves import fraction
@@ -65,6 +65,18 @@ def time_heads(model: BaseRecognizer) -> list[str]:
     return names
 
 
+def time_head(model: BaseRecognizer, name: str) -> WindowHead:
+    """A head that predicts a signal in time, by its name.
+
+    Raises:
+        KeyError: The model has no such head.
+        ValueError: The model has none.
+    """
+    if name not in (heads := time_heads(model)):
+        raise KeyError(f'head={name!r}: the model has the time-domain heads {heads}.')
+    return model.heads[name]
+
+
 @torch.no_grad()
 def joint_errors(
     model: SkeletonMAE,
@@ -94,10 +106,8 @@ def joint_errors(
         KeyError: The model has no such head.
         ValueError: ``signal`` is unknown.
     """
-    heads = time_heads(model)
-    if head not in heads:
-        raise KeyError(f'head={head!r}: the model has the time-domain heads {heads}.')
-    signal = signal or model.heads[head].target.signal_name
+    predictor = time_head(model, head)
+    signal = signal or predictor.target.signal_name
     if signal not in ('joint', 'motion'):
         raise ValueError(f"signal={signal!r} must be 'joint' or 'motion'.")
     model.eval()
@@ -117,14 +127,14 @@ def joint_errors(
         if signal == 'motion':
             error = motion(error)
         mask = torch.stack([s.mask for s in samples]).flatten(0, 2)
-        hidden = mask.to(x.device)[present].unflatten(1, (-1, backbone.num_joints))
-        hidden = hidden.repeat_interleave(backbone.t_patch_size, dim=1)  # (N, T, V)
+        mask = mask.to(x.device)[present]
+        hidden = frame_mask(mask, backbone.num_joints, backbone.t_patch_size)
         if signal == 'motion':
             hidden[:, -1] = False  # zero by definition
         total += (error.norm(dim=-1) * hidden).sum((0, 1)).cpu().numpy()
         count += hidden.sum((0, 1)).cpu().numpy()
         if ranges:
-            with _silent(model.heads[head]):
+            with _silent(predictor):
                 nothing = model.reconstruct(inputs, samples, head)
             nothing = nothing.flatten(0, 2)[present][..., :num_coordinates]
             spectra += [_power(y) for y in (completed - x, nothing - x, x)]

@@ -1,13 +1,16 @@
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ..datasets.layouts import SkeletonLayout
 from ..files import written_whole
 from .style import FAINT, ORIGINAL, PREDICTED
+
+_FRAMES = 8  # of a picture
 
 
 def draw_reconstruction(
@@ -17,7 +20,6 @@ def draw_reconstruction(
     layout: SkeletonLayout,
     path: str | os.PathLike,
     title: str = '',
-    num_frames: int = 8,
 ) -> None:
     """Save a picture of a clip, of what the encoder saw of it, and of its completion.
 
@@ -29,23 +31,14 @@ def draw_reconstruction(
         layout (SkeletonLayout): Bones to draw.
         path (path-like): Where the picture goes; its suffix tells the format.
         title (str): Drawn above.
-        num_frames (int): Frames that are shown, evenly spaced.
     """
-    shown = np.linspace(0, len(original) - 1, num_frames).round().astype(int)
-    rows = ('original', f'visible ({1 - mask.mean():.0%})', 'reconstructed')
-    fig, axes = plt.subplots(
-        3, num_frames, figsize=(1.5 * num_frames, 6.3), sharex=True, sharey=True
-    )
-    for column, t in enumerate(shown):
-        top, middle, bottom = axes[:, column]
-        draw_bones(top, original[t], layout, ORIGINAL)
-        draw_bones(middle, original[t], layout, FAINT)
-        draw_joints(middle, original[t], ~mask[t])
-        draw_bones(bottom, original[t], layout, FAINT)
-        draw_bones(bottom, reconstructed[t], layout, PREDICTED)
-        draw_joints(bottom, reconstructed[t], ~mask[t])
-        top.set_title(f'frame {t}', fontsize=9)
-    for name, ax in zip(rows, axes[:, 0], strict=True):
+    shown = np.linspace(0, len(original) - 1, _FRAMES).round().astype(int)
+    fig = Figure(figsize=(1.5 * _FRAMES, 6.3))
+    axes = fig.subplots(3, _FRAMES, sharex=True, sharey=True)
+    for column, t in zip(axes.T, shown, strict=True):
+        draw_frame(column, original[t], ~mask[t], reconstructed[t], layout)
+        column[0].set_title(f'frame {t}', fontsize=9)
+    for name, ax in zip(panels(mask), axes[:, 0], strict=True):
         ax.set_ylabel(name, fontsize=10)
     for ax in axes.flat:
         ax.set_aspect('equal')
@@ -55,7 +48,28 @@ def draw_reconstruction(
     fig.tight_layout()
     with written_whole(path) as part:
         fig.savefig(part, format=Path(path).suffix[1:], dpi=130)
-    plt.close(fig)
+
+
+def panels(mask: np.ndarray) -> tuple[str, str, str]:
+    """What :func:`draw_frame` shows."""
+    return 'original', f'visible ({1 - mask.mean():.0%})', 'reconstructed'
+
+
+def draw_frame(
+    axes: Iterable[Axes],
+    original: np.ndarray,
+    visible: np.ndarray,
+    reconstructed: np.ndarray,
+    layout: SkeletonLayout,
+) -> None:
+    """Draw joints (V, C >= 2) as they were, as the encoder saw them, and completed."""
+    whole, seen, completed = axes
+    draw_bones(whole, original, layout, ORIGINAL)
+    draw_bones(seen, original, layout, FAINT)
+    draw_joints(seen, original, visible)
+    draw_bones(completed, original, layout, FAINT)
+    draw_bones(completed, reconstructed, layout, PREDICTED)
+    draw_joints(completed, reconstructed, visible)
 
 
 def draw_bones(

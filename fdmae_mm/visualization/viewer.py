@@ -20,15 +20,16 @@ from mmaction.registry import DATASETS
 from mmengine.dataset import BaseDataset, Compose, pseudo_collate
 
 from ..apis.loading import LoadedModel, load_model
-from ..datasets.annotation import load_annotation
+from ..datasets.annotation import clip_name, load_annotation
 from ..datasets.layouts import SkeletonLayout, get_layout
 from ..datasets.skeleton_dataset import SkeletonDataset
 from ..datasets.transforms import SkeletonStream
 from ..files import written_whole
 from ..models import SkeletonMAE
+from ..models.layers import frame_mask
 from .animation import save_animation
 from .clips import masked_view
-from .joints import time_heads
+from .joints import time_head
 from .reconstruction import draw_reconstruction
 from .style import FORMATS
 
@@ -129,7 +130,7 @@ def view(
         clips = list(reconstruct_clips(pretrained, samples, head))
     else:
         clips = [
-            ViewedClip(_name(sample), int(sample['label']), _present(sample))
+            ViewedClip(clip_name(sample), int(sample['label']), _present(sample))
             for sample in samples
         ]
     if judge:
@@ -152,15 +153,6 @@ def view(
 # ---- what models make of clips
 
 
-def masked_pipeline(loaded: LoadedModel) -> Compose:
-    """The test view of a pre-training model, with the masks of its training pipeline.
-
-    Raises:
-        ValueError: The pipeline of ``train_dataloader`` has no masking.
-    """
-    return Compose(masked_view(loaded.cfg))
-
-
 @torch.no_grad()
 def reconstruct_clips(
     loaded: LoadedModel, samples: Sequence[dict], head: str = 'time'
@@ -181,23 +173,23 @@ def reconstruct_clips(
 
     Raises:
         KeyError: The model has no head of this name that predicts coordinates.
-        ValueError: The pipeline makes another stream than joints.
+        ValueError: The pipeline makes another stream than joints, or that of training
+            has no masking.
     """
     model = loaded.model
-    if head not in (heads := time_heads(model)):
-        raise KeyError(f'head={head!r}: the model has the time-domain heads {heads}.')
+    time_head(model, head)  # is there, or an error
     for transform in loaded.pipeline.transforms:
         if isinstance(transform, SkeletonStream) and transform.stream != 'joint':
             raise ValueError(
                 f'{loaded.cfg.filename} works on the stream {transform.stream!r}, '
                 'which is no skeleton to draw. View a model of the joint stream.'
             )
-    pipeline = masked_pipeline(loaded)
+    pipeline = Compose(masked_view(loaded.cfg))
     for batch in _batches(samples):
         packed = []
         for sample in batch:
             state = np.random.get_state()  # the caller's
-            np.random.seed(zlib.crc32(_name(sample).encode()))
+            np.random.seed(zlib.crc32(clip_name(sample).encode()))
             packed.append(pipeline(deepcopy(sample)))
             np.random.set_state(state)
         data = model.data_preprocessor(pseudo_collate(packed), training=False)
@@ -207,11 +199,12 @@ def reconstruct_clips(
             # The score that FormatGCNInput appends to 2-D joints is not drawn.
             dims = min(sample['keypoint'].shape[-1], 3)
             original = inputs[i, 0, ..., :dims].cpu().numpy()  # (M, T, V, C)
-            mask = data_samples[i].mask[0].unflatten(1, (-1, original.shape[2]))
-            mask = mask.repeat_interleave(model.backbone.t_patch_size, dim=1)
+            mask = frame_mask(
+                data_samples[i].mask[0], original.shape[2], model.backbone.t_patch_size
+            )
             here = original.any(axis=(1, 2, 3))
             yield ViewedClip(
-                _name(sample),
+                clip_name(sample),
                 int(sample['label']),
                 original[here],
                 mask.cpu().numpy()[here],
@@ -459,7 +452,7 @@ def _select(
         )
     samples = [dataset.get_data_info(i) for i in range(len(dataset))]
     if names:
-        by_name = {_name(sample): sample for sample in samples}
+        by_name = {clip_name(sample): sample for sample in samples}
         if absent := [name for name in names if name not in by_name]:
             raise ValueError(
                 f'{dataset.ann_file} has no clips {absent}. Its first is '
@@ -475,8 +468,8 @@ def _select(
         for name in members
     }
     if splits is not None:
-        samples = [sample for sample in samples if _name(sample) in split_of]
-    groups = [(split_of.get(_name(s)), int(s['label'])) for s in samples]
+        samples = [sample for sample in samples if clip_name(sample) in split_of]
+    groups = [(split_of.get(clip_name(s)), int(s['label'])) for s in samples]
     return [samples[i] for i in _spread(groups, num_clips)]
 
 
@@ -487,10 +480,6 @@ def _spread(groups: Sequence[Hashable], count: int) -> list[int]:
         rank.append(seen[group])
         seen[group] += 1
     return sorted(sorted(range(len(groups)), key=rank.__getitem__)[:count])
-
-
-def _name(sample: Mapping) -> str:
-    return sample.get('frame_dir', sample.get('filename'))
 
 
 def _present(sample: Mapping) -> np.ndarray:

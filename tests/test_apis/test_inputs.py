@@ -344,3 +344,10 @@ def test_paths_that_lead_nowhere(tmp_path):
         read(tmp_path, format='folder')
     with pytest.raises(ValueError, match=r"layout 'ntu' is unknown\. Known: "):
         read(tmp_path, layout='ntu')
+
+
+def test_a_split_names_clips_as_posedataset_does():
+    clip = dict(filename='a', frame_dir='there/a', keypoint=np.ones((1, 2, 25, 3)))
+    content = dict(split=dict(val=['a']), annotations=[clip])
+    (found,) = InputReader(None, split='val').read('content', content)
+    assert found.name == 'a'

@@ -4,6 +4,7 @@ import torch
 from fdmae_mm.models.layers import (
     TransformerBlock,
     cell_weight,
+    frame_mask,
     gather_tokens,
     init_linear,
     patchify,
@@ -50,6 +51,13 @@ def test_weight_of_a_token_is_its_mask():
     mask = torch.rand(3, 20) > 0.5
     weight = cell_weight(mask, num_joints=5, tokens_per_cell=1)
     assert torch.equal(weight.flatten(1), mask.float())
+
+
+def test_a_masked_token_masks_its_joint_in_its_frames():
+    mask = torch.tensor([[True, False, False, True]])  # 2 times, 2 joints
+    frames = frame_mask(mask, num_joints=2, window=3)
+    first, second = [[True, False]] * 3, [[False, True]] * 3
+    assert frames.tolist() == [first + second]
 
 
 def test_a_body_of_zeros_is_absent():

@@ -14,6 +14,7 @@ from mmaction.registry import HOOKS
 from mmengine.config import Config, ConfigDict
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
+from torch.utils.data import DataLoader
 
 from fdmae_mm.apis import commands, train
 from fdmae_mm.apis import probe as run_probe
@@ -316,7 +317,9 @@ def test_mixed_precision_trains_saves_and_resumes(tiny_config):
 )
 def test_half_precision_has_a_loss_scaler(tiny_config, monkeypatch, options, scaler):
     found = []
-    built = dict(train=lambda: None, train_dataloader=[0], model=None, hooks=[])
+    built = dict(
+        train=lambda: None, train_dataloader=DataLoader([0]), model=None, hooks=[]
+    )
     monkeypatch.setattr(
         'fdmae_mm.apis.commands.Runner.from_cfg',
         lambda cfg: (

@@ -403,7 +403,7 @@ def grid(tmp_path, tiny_config):
         tiny_config('benchmarks/linear/linear_synthetic.py', extra=LINEAR),
         configs / 'benchmarks' / 'linear' / 'linear_tiny.py',
     )
-    tool['main'].__globals__['CONFIGS'] = configs
+    tool['parse_args'].__globals__['CONFIGS'] = configs
 
     def run(*extra):
         return tool['main'](
@@ -670,7 +670,7 @@ sleep = (
     "os.rename('{}.part', '{}'); "
     "time.sleep(100)"
 )
-tool['main'].__globals__['commands'] = lambda chain, args: iter(
+tool['parse_args'].__globals__['commands'] = lambda chain, args: iter(
     [('pretrain', ['-c', sleep.replace('{}', f'pid{chain.seed}')])]
 )
 sys.exit(tool['main']())

@@ -11,9 +11,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from fdmae_mm.datasets.annotation import annotation_name, save_annotation
+from fdmae_mm.datasets.annotation import add_out, save_annotation
 from fdmae_mm.datasets.converters import CONVERTERS, convert, summarize
 from fdmae_mm.datasets.synthetic import make_synthetic
+from fdmae_mm.errors import one_line
 from fdmae_mm.files import check_writable, printable
 
 
@@ -48,12 +49,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         )
         converter.add_arguments(sub)
     for sub in formats.choices.values():
-        sub.add_argument(
-            'out',
-            metavar='OUT',
-            type=annotation_name,
-            help='annotation file (.pkl) to write',
-        )
+        add_out(sub)
     args = parser.parse_args(argv)
     if args.format != 'synthetic' and args.workers < 1:
         formats.choices[args.format].error(
@@ -62,6 +58,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+@one_line(OSError, ValueError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts, writes, and prints what was written.
 
@@ -72,26 +69,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0, or 1 where nothing was written.
     """
     args = parse_args(argv)
-    try:
-        check_writable(args.out)
-        if args.format == 'synthetic':
-            annotation = make_synthetic(args.seed, args.subjects, args.repetitions)
-            skipped = []
-        else:
-            shared = ('format', 'source', 'out', 'strict', 'workers', 'non_finite')
-            # What is left was declared by the format.
-            options = {k: v for k, v in vars(args).items() if k not in shared}
-            annotation, skipped = convert(
-                CONVERTERS[args.format](**options),
-                args.source,
-                args.strict,
-                args.workers,
-                args.non_finite,
-            )
-        save_annotation(annotation, args.out)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    check_writable(args.out)
+    if args.format == 'synthetic':
+        annotation = make_synthetic(args.seed, args.subjects, args.repetitions)
+        skipped = []
+    else:
+        shared = ('format', 'source', 'out', 'strict', 'workers', 'non_finite')
+        # What is left was declared by the format.
+        options = {k: v for k, v in vars(args).items() if k not in shared}
+        annotation, skipped = convert(
+            CONVERTERS[args.format](**options),
+            args.source,
+            args.strict,
+            args.workers,
+            args.non_finite,
+        )
+    save_annotation(annotation, args.out)
     print(summarize(annotation, skipped))
     print(f'written:   {printable(args.out)}')
     return 0

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fdmae_mm.datasets.annotation import annotation_name, save_annotation
+from fdmae_mm.datasets.annotation import add_out, save_annotation
 from fdmae_mm.datasets.converters import summarize
 from fdmae_mm.datasets.converters.folder import add_layout, read_layout
 from fdmae_mm.datasets.pooling import pool
+from fdmae_mm.errors import one_line
 from fdmae_mm.files import check_writable
 
 
@@ -24,12 +25,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__.replace('python tools/data/pool.py', '%(prog)s'),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        'out',
-        metavar='OUT',
-        type=annotation_name,
-        help='annotation file (.pkl) to write',
-    )
+    add_out(parser)
     parser.add_argument(
         'sources', nargs='+', metavar='FILE:SPLIT', help='what is put into it'
     )
@@ -41,6 +37,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
+@one_line(OSError, ValueError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Pools, writes, and prints what was written.
 
@@ -51,18 +48,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0, or 1 where nothing was written.
     """
     args = parse_args(argv)
-    try:
-        sources = [source.rpartition(':')[::2] for source in args.sources]
-        if Path(args.out).resolve() in {Path(path).resolve() for path, _ in sources}:
-            raise ValueError(
-                f'{args.out} is one of the sources: give another file to write.'
-            )
-        check_writable(args.out)
-        annotation = pool(sources, read_layout(args.layout))
-        save_annotation(annotation, args.out)
-    except (OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    sources = [source.rpartition(':')[::2] for source in args.sources]
+    if Path(args.out).resolve() in {Path(path).resolve() for path, _ in sources}:
+        raise ValueError(
+            f'{args.out} is one of the sources: give another file to write.'
+        )
+    check_writable(args.out)
+    annotation = pool(sources, read_layout(args.layout))
+    save_annotation(annotation, args.out)
     print(summarize(annotation, []))
     print(f'written:   {args.out}')
     return 0

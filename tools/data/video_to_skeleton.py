@@ -18,8 +18,9 @@ from pathlib import Path
 
 from fdmae_mm.apis.poses import mmdet_detector
 from fdmae_mm.apis.video import VideoPoseEstimator, convert_videos
-from fdmae_mm.datasets.annotation import annotation_name
+from fdmae_mm.datasets.annotation import add_out
 from fdmae_mm.datasets.converters import summarize
+from fdmae_mm.errors import one_line
 from fdmae_mm.files import printable
 
 
@@ -36,12 +37,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar='VIDEOS',
         help='a video, or a folder of them: see docs/infer.md',
     )
-    parser.add_argument(
-        'out',
-        metavar='OUT',
-        type=annotation_name,
-        help='annotation file (.pkl) to write',
-    )
+    add_out(parser)
     parser.add_argument(
         'config', metavar='CONFIG', help='2-D config of mmpose, or its name'
     )
@@ -79,6 +75,7 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+@one_line(ImportError, OSError, ValueError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts, writes, and prints what was written.
 
@@ -93,28 +90,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     lifter = args.lifter or (None, None)
     elsewhere = ('source', 'out', 'strict', 'device')
     settings = {k: v for k, v in vars(args).items() if k not in elsewhere}
-    try:
-        if args.detector:
-            detector = mmdet_detector(*args.detector, args.device)
-        estimator = VideoPoseEstimator(
-            args.config,
-            args.weights,
-            device=args.device,
-            detector=detector,
-            lifter_config=lifter[0],
-            lifter_weights=lifter[1],
-            max_persons=args.max_persons,
-            min_score=args.min_score,
-            max_gap=args.max_gap,
-            min_frames=args.min_frames,
-            show_progress=Path(args.source).is_file(),
-        )
-        annotation, skipped = convert_videos(
-            estimator, args.source, args.out, settings, args.strict
-        )
-    except (ImportError, OSError, ValueError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
+    if args.detector:
+        detector = mmdet_detector(*args.detector, args.device)
+    estimator = VideoPoseEstimator(
+        args.config,
+        args.weights,
+        device=args.device,
+        detector=detector,
+        lifter_config=lifter[0],
+        lifter_weights=lifter[1],
+        max_persons=args.max_persons,
+        min_score=args.min_score,
+        max_gap=args.max_gap,
+        min_frames=args.min_frames,
+        show_progress=Path(args.source).is_file(),
+    )
+    annotation, skipped = convert_videos(
+        estimator, args.source, args.out, settings, args.strict
+    )
     print(summarize(annotation, skipped))
     print(f'written:   {printable(args.out)}')
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import sys
 import tarfile
@@ -159,6 +160,39 @@ class BaseConverter(ABC):
     @abstractmethod
     def split(self, annotations: list[dict]) -> dict[str, list[str]]:
         """The standard splits: lists of frame_dir by name."""
+
+
+def read_json(file: BinaryIO) -> object:
+    """The content of a .json file.
+
+    Raises:
+        BadFileError: It is none.
+    """
+    try:
+        return json.load(file)
+    except (RecursionError, ValueError) as error:
+        raise BadFileError(f'no valid json: {error}') from error
+
+
+def train_and_val(
+    annotations: list[dict], **trains: Callable[[dict], bool]
+) -> dict[str, list[str]]:
+    """The splits of protocols that need no more than a rule.
+
+    Args:
+        annotations: What is divided.
+        **trains: Protocol -> whether an annotation is one to train on.
+
+    Returns:
+        ``<protocol>_train`` and ``<protocol>_val`` of each, lists of frame_dir.
+    """
+    return {
+        f'{protocol}_{part}': [
+            a['frame_dir'] for a in annotations if rule(a) == (part == 'train')
+        ]
+        for protocol, rule in trains.items()
+        for part in ('train', 'val')
+    }
 
 
 @contextlib.contextmanager

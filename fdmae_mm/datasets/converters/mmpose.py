@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -10,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..layouts import LAYOUTS
-from .base import BadFileError
+from .base import BadFileError, read_json
 from .folder import LabelledConverter, check_joints
 from .persons import Person, PersonsConverter, check_identities
 
@@ -63,10 +62,7 @@ class MMPoseConverter(PersonsConverter):
 
     def _read_frames(self, file: BinaryIO) -> list[list[Person]]:
         """The persons of every frame, in the order of time."""
-        try:
-            record = json.load(file)
-        except (RecursionError, ValueError) as error:
-            raise BadFileError(f'no valid json: {error}') from error
+        record = read_json(file)
         if isinstance(record, dict) and 'people' in record:
             raise BadFileError('one frame of OpenPose; its format is openpose')
         if isinstance(record, dict):

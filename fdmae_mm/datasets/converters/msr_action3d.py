@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .base import BadFileError, BaseConverter
+from .base import BadFileError, BaseConverter, train_and_val
 
 _NAME = re.compile(r'(a(\d\d)_s(\d\d)_e\d\d)_skeleton3D\.txt')
 _NUM_JOINTS = 20
@@ -102,13 +102,12 @@ class MSRAction3DConverter(BaseConverter):
 
     def split(self, annotations: list[dict]) -> dict[str, list[str]]:
         """Cross-subject, over all actions and inside the three subsets."""
-        every = range(1, len(self.classes) + 1)
-        return {
-            f'{name}_{part}': [
-                a['frame_dir']
-                for a in annotations
-                if a['label'] + 1 in actions and a['subject'] % 2 == odd
-            ]
-            for name, actions in dict(xsub=every, **_SUBSETS).items()
-            for part, odd in (('train', 1), ('val', 0))
-        }
+        splits = train_and_val(annotations, xsub=_trains)
+        for name, actions in _SUBSETS.items():
+            subset = [a for a in annotations if a['label'] + 1 in actions]
+            splits |= train_and_val(subset, **{name: _trains})
+        return splits
+
+
+def _trains(annotation: dict) -> bool:
+    return annotation['subject'] % 2 == 1

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
-from .base import BadFileError, BaseConverter, LeftOut
+from .base import BadFileError, BaseConverter, LeftOut, train_and_val
 from .ntu_missing import MISSING_SKELETONS
 
 _NAME = re.compile(r'(S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3}))\.skeleton')
@@ -151,7 +150,9 @@ class NTU60Converter(BaseNTUConverter):
 
     def split(self, annotations: list[dict]) -> dict[str, list[str]]:
         """Cross-subject and cross-view: cameras 2 and 3 train."""
-        return _split(annotations, xsub=_trains, xview=lambda a: a['view'] in (2, 3))
+        return train_and_val(
+            annotations, xsub=_trains, xview=lambda a: a['view'] in (2, 3)
+        )
 
 
 class NTU120Converter(BaseNTUConverter):
@@ -164,23 +165,13 @@ class NTU120Converter(BaseNTUConverter):
 
     def split(self, annotations: list[dict]) -> dict[str, list[str]]:
         """Cross-subject and cross-setup: even setups train."""
-        return _split(annotations, xsub=_trains, xset=lambda a: a['setup'] % 2 == 0)
+        return train_and_val(
+            annotations, xsub=_trains, xset=lambda a: a['setup'] % 2 == 0
+        )
 
 
 def _trains(annotation: dict) -> bool:
     return annotation['subject'] in _TRAINING_SUBJECTS
-
-
-def _split(
-    annotations: list[dict], **trains: Callable[[dict], bool]
-) -> dict[str, list[str]]:
-    return {
-        f'{protocol}_{part}': [
-            a['frame_dir'] for a in annotations if rule(a) == (part == 'train')
-        ]
-        for protocol, rule in trains.items()
-        for part in ('train', 'val')
-    }
 
 
 def _read(text: bytes) -> tuple[int, list[_Body]]:

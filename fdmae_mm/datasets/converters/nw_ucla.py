@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
 
-from .base import BadFileError, BaseConverter
+from .base import BadFileError, BaseConverter, read_json, train_and_val
 
 _NAME = re.compile(r'(a(\d\d)_s(\d\d)_e\d\d_v(\d\d))\.json')
 # The actions that the set has, in the order of the labels in its files, 1 to 10.
@@ -52,10 +51,7 @@ class NWUCLAConverter(BaseConverter):
     def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict]:
         """Reads the one sequence of a file."""
         frame_dir, action, subject, view = _NAME.fullmatch(path.name).groups()
-        try:
-            record = json.load(file)
-        except (RecursionError, ValueError) as error:
-            raise BadFileError(f'no valid json: {error}') from error
+        record = read_json(file)
         if not isinstance(record, dict):
             raise BadFileError(f'expected a dict, found a {type(record).__name__}')
         if missing := {'file_name', 'skeletons', 'label'} - record.keys():
@@ -92,8 +88,4 @@ class NWUCLAConverter(BaseConverter):
 
     def split(self, annotations: list[dict]) -> dict[str, list[str]]:
         """Cross-view."""
-        train, val = (
-            [a['frame_dir'] for a in annotations if (a['view'] == 3) == held_out]
-            for held_out in (False, True)
-        )
-        return dict(xview_train=train, xview_val=val)
+        return train_and_val(annotations, xview=lambda a: a['view'] != 3)

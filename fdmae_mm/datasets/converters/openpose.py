@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
@@ -10,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .base import BadFileError
+from .base import BadFileError, read_json
 from .folder import LabelledConverter, check_joints
 from .persons import Person, PersonsConverter, check_identities
 
@@ -171,10 +170,7 @@ class OpenPoseConverter(PersonsConverter):
         return self.sample_of([found.get(number, ()) for number in numbers])
 
     def _read_frame(self, file: BinaryIO) -> list[Person]:
-        try:
-            record = json.load(file)
-        except (RecursionError, ValueError) as error:
-            raise BadFileError(f'no valid json: {error}') from error
+        record = read_json(file)
         people = record.get('people') if isinstance(record, dict) else None
         if not isinstance(people, list):
             raise BadFileError("expected a dict with a list of 'people'")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
 
-from .base import BadFileError, BaseConverter
+from .base import BadFileError, BaseConverter, train_and_val
 
 _PATH = re.compile(r'(?:.*/)?(s\d\ds\d\d)/(\d\d)/(\d\d\d)/skeleton_pos\.txt')
 # Of Yun et al.; each is what one fold holds out.
@@ -96,12 +97,9 @@ class SBUConverter(BaseConverter):
 
     def split(self, annotations: list[dict]) -> dict[str, list[str]]:
         """Five folds by pairs."""
-        return {
-            f'fold{number}_{part}': [
-                a['frame_dir']
-                for a in annotations
-                if (a['pair'] in held_out) == (part == 'val')
-            ]
-            for number, held_out in enumerate(_FOLDS, 1)
-            for part in ('train', 'val')
-        }
+        rules = {f'fold{n}': partial(_trains, fold) for n, fold in enumerate(_FOLDS, 1)}
+        return train_and_val(annotations, **rules)
+
+
+def _trains(held_out: tuple[str, ...], annotation: dict) -> bool:
+    return annotation['pair'] not in held_out

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from scipy.io import loadmat
 
-from .base import BadFileError, BaseConverter
+from .base import BadFileError, BaseConverter, train_and_val
 
 _NAME = re.compile(r'(a(\d+)_s(\d+)_t\d+)_skeleton\.mat')
 _NUM_JOINTS = 20
@@ -104,8 +104,4 @@ class UTDMHADConverter(BaseConverter):
 
     def split(self, annotations: list[dict]) -> dict[str, list[str]]:
         """Cross-subject."""
-        train, val = (
-            [a['frame_dir'] for a in annotations if a['subject'] % 2 == odd]
-            for odd in (1, 0)
-        )
-        return dict(xsub_train=train, xsub_val=val)
+        return train_and_val(annotations, xsub=lambda a: a['subject'] % 2 == 1)

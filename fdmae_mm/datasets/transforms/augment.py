@@ -24,11 +24,12 @@ from fdmae_mm.datasets.layouts import SkeletonLayout, get_layout
 _MIN_GROUND_SHARE = 0.05
 
 
-def _read_keypoint(results: dict) -> np.ndarray:
+def _read_keypoint(results: dict, layout: SkeletonLayout | None = None) -> np.ndarray:
     """The clip as float32, (M, T, V, C).
 
     Raises:
-        ValueError: The shape is not (M, T, V, C), or a value is not finite.
+        ValueError: The shape is not (M, T, V, C), a value is not finite, or the clip
+            has another number of joints than the layout.
     """
     keypoint = np.asarray(results['keypoint'], dtype=np.float32)
     name = results.get('frame_dir', 'this sample')
@@ -44,7 +45,30 @@ def _read_keypoint(results: dict) -> np.ndarray:
             f'keypoint of {name} is not finite at person {person}, frame {frame}, '
             f'joint {joint}. Write a joint that was not measured as exact zeros.'
         )
+    if layout is not None and keypoint.shape[2] != layout.num_joints:
+        raise ValueError(
+            f'keypoint of {name} has V={keypoint.shape[2]} joints, but layout '
+            f'{layout.name!r} has {layout.num_joints}. Set layout to that of the data.'
+        )
     return keypoint
+
+
+def _read_score(results: dict, keypoint: np.ndarray) -> np.ndarray | None:
+    """The scores of a clip (M, T, V, C) as float32, (M, T, V); None if it has none.
+
+    Raises:
+        ValueError: They do not fit the clip.
+    """
+    if 'keypoint_score' not in results:
+        return None
+    score = np.asarray(results['keypoint_score'], dtype=np.float32)
+    if score.shape != keypoint.shape[:3]:
+        raise ValueError(
+            f'keypoint_score of {results.get("frame_dir", "this sample")} has shape '
+            f'{score.shape}, but keypoint of shape {keypoint.shape} needs '
+            f'{keypoint.shape[:3]}.'
+        )
+    return score
 
 
 def _seen(keypoint: np.ndarray) -> np.ndarray:
@@ -214,14 +238,8 @@ class AlignSkeleton(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Centres and turns ``results['keypoint']``, (M, T, V, C)."""
-        keypoint = _read_keypoint(results)
+        keypoint = _read_keypoint(results, self.layout)
         num_joints, channels = keypoint.shape[2:]
-        if num_joints != self.layout.num_joints:
-            raise ValueError(
-                f'keypoint has V={num_joints} joints, but layout '
-                f'{self.layout.name!r} has {self.layout.num_joints}. Set layout to '
-                'that of the data.'
-            )
         if self.rotate != 'none' and channels != 3:
             raise ValueError(
                 f'rotate={self.rotate!r} needs 3-D coordinates, but keypoint has '
@@ -403,13 +421,8 @@ class TemporalCropResize(BaseTransform):
         clip[half_seen] = measured
         results['keypoint'] = clip
 
-        if 'keypoint_score' in results:
-            score = np.asarray(results['keypoint_score'], dtype=np.float32)
-            if score.shape != keypoint.shape[:3]:
-                raise ValueError(
-                    f'keypoint_score has shape {score.shape}, but keypoint of shape '
-                    f'{keypoint.shape} needs {keypoint.shape[:3]}.'
-                )
+        score = _read_score(results, keypoint)
+        if score is not None:
             below, clip = score.take(lower, axis=1), score.take(upper, axis=1)
             measured = np.where(seen_below, below, clip)[half_seen]
             _blend(below, clip, weight[:, None])

@@ -16,7 +16,7 @@ from mmcv.transforms import BaseTransform
 
 from fdmae_mm.datasets.layouts import LAYOUTS, SkeletonLayout, get_layout, map_layout
 
-from .augment import _read_keypoint, _seen
+from .augment import _read_keypoint, _read_score, _seen
 
 STREAMS = ('joint', 'bone', 'joint_motion', 'bone_motion')
 
@@ -30,22 +30,8 @@ def _read_clip(
         ValueError: The clip has another number of joints than the layout, or the
             scores do not fit it.
     """
-    keypoint = _read_keypoint(results)
-    name = results.get('frame_dir', 'this sample')
-    if keypoint.shape[2] != layout.num_joints:
-        raise ValueError(
-            f'keypoint of {name} has V={keypoint.shape[2]} joints, but layout '
-            f'{layout.name!r} has {layout.num_joints}. Set layout to that of the data.'
-        )
-    if 'keypoint_score' not in results:
-        return keypoint, None
-    score = np.asarray(results['keypoint_score'], dtype=np.float32)
-    if score.shape != keypoint.shape[:3]:
-        raise ValueError(
-            f'keypoint_score of {name} has shape {score.shape}, but keypoint of shape '
-            f'{keypoint.shape} needs {keypoint.shape[:3]}.'
-        )
-    return keypoint, score
+    keypoint = _read_keypoint(results, layout)
+    return keypoint, _read_score(results, keypoint)
 
 
 def _write_clip(

@@ -2,6 +2,7 @@ from .checks import check_counts
 from .tokens import (
     Cells,
     cell_weight,
+    frame_mask,
     gather_tokens,
     patchify,
     present_sequences,
@@ -15,6 +16,7 @@ __all__ = [
     'TransformerBlock',
     'cell_weight',
     'check_counts',
+    'frame_mask',
     'gather_tokens',
     'init_linear',
     'patchify',

@@ -76,6 +76,20 @@ def cell_weight(mask: Tensor, num_joints: int, tokens_per_cell: int) -> Tensor:
     return mask.float().mean(2)
 
 
+def frame_mask(mask: Tensor, num_joints: int, window: int) -> Tensor:
+    """Which joints are masked in each frame.
+
+    Args:
+        mask (Tensor): Bool, shape (..., T' * V), time-major.
+        num_joints (int): V.
+        window (int): Frames of a token.
+
+    Returns:
+        Tensor: Bool, shape (..., T, V).
+    """
+    return mask.unflatten(-1, (-1, num_joints)).repeat_interleave(window, dim=-2)
+
+
 def present_sequences(x: Tensor) -> Tensor:
     """Which sequences hold a body: (N, T, V, C) -> bool (N,).
 

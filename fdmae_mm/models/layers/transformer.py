@@ -32,6 +32,14 @@ class Attention(nn.Module):
             context (Tensor, optional): Keys and values; the queries themselves
                 where it is not given.
         """
+        q, k, v = self.project(x, context)
+        x = F.scaled_dot_product_attention(q, k, v)  # (N, heads, L, D / heads)
+        return self.proj(x.transpose(1, 2).flatten(2))
+
+    def project(
+        self, x: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries (N, heads, L, D / heads), and keys and values of the context."""
         if context is None:
             q, k, v = self.qkv(x).chunk(3, dim=-1)
         else:
@@ -44,8 +52,7 @@ class Attention(nn.Module):
         q, k, v = (
             y.unflatten(-1, (self.num_heads, -1)).transpose(1, 2) for y in (q, k, v)
         )
-        x = F.scaled_dot_product_attention(q, k, v)  # (N, heads, L, D / heads)
-        return self.proj(x.transpose(1, 2).flatten(2))
+        return q, k, v
 
 
 class TransformerBlock(nn.Module):

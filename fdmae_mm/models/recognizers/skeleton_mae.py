@@ -8,7 +8,7 @@ from mmaction.structures import ActionDataSample
 from mmaction.utils import SampleList
 from torch import Tensor, nn
 
-from ..layers import Cells, cell_weight, check_counts
+from ..layers import Cells, cell_weight, check_counts, frame_mask
 
 
 class Sequences(NamedTuple):
@@ -188,10 +188,9 @@ class SkeletonMAE(BaseRecognizer):
         x, mask = sequences.x, sequences.masks['mask']
         features = self.decoder(self.backbone.forward_tokens(x, mask), mask)
         target = self.heads[head].target
-        hidden = mask.unflatten(1, (-1, self.backbone.num_joints)).unsqueeze(-1)
-        hidden = hidden.repeat_interleave(self.backbone.t_patch_size, dim=1)
+        hidden = frame_mask(mask, self.backbone.num_joints, self.backbone.t_patch_size)
         predicted = self.heads[head].predict(x, features)
-        signal = torch.where(hidden, predicted, target.signal(x))
+        signal = torch.where(hidden.unsqueeze(-1), predicted, target.signal(x))
         out = torch.zeros_like(inputs).flatten(0, 2)
         joints = target.joints(signal, x)[sequences.valid.bool()]
         out[self.backbone.present(inputs.flatten(0, 2))] = joints.to(out.dtype)

@@ -23,6 +23,7 @@ from fdmae_mm.datasets.converters import (
     convert,
     summarize,
 )
+from fdmae_mm.datasets.converters.base import train_and_val
 from fdmae_mm.datasets.layouts import get_layout
 
 
@@ -323,3 +324,14 @@ def test_what_is_left_out_is_told_and_makes_no_file_bad(tmp_path):
         ValueError, match=r'none of 1 files could be used\. The first, bad: it is'
     ):
         convert(LengthConverter(), folder / 'bad.len')
+
+
+def test_a_rule_divides_a_set():
+    clips = [
+        dict(frame_dir=name, view=view)
+        for name, view in zip('abc', (1, 2, 1), strict=True)
+    ]
+    splits = train_and_val(clips, xview=lambda clip: clip['view'] == 1, all=bool)
+    assert splits == dict(
+        xview_train=['a', 'c'], xview_val=['b'], all_train=['a', 'b', 'c'], all_val=[]
+    )
