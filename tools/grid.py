@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+import json
 import os
 import queue
 import shlex
@@ -53,6 +54,18 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / 'configs'
 # Protocols of tools/probe.py, and its options.
 PROBES = {'probe': [], 'probe-joints': ['--keep-joints']}
+# What of a config decides what is measured; logs and hooks of the run time do not.
+SETTINGS = (
+    'model',
+    'train_dataloader',
+    'val_dataloader',
+    'bank_dataloader',
+    'eval_dataloader',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg',
+    'custom_hooks',
+)
 
 
 class Processes:
@@ -329,8 +342,26 @@ def run_steps(
                     f'error: {log.parent} was trained with {before}, not with '
                     f'{options_of(command)}: take another --work-dir'
                 )
+        config = Config.fromfile(command[1])
+        settings = json.dumps({key: config.get(key) for key in SETTINGS}, indent=1)
+        kept = record.with_name('settings.json')
+        if kept.exists() and kept.read_text() != settings:
+            return (
+                f'error: {record.parent} was run with {command[1]} before it was '
+                'changed: take another --work-dir, or delete the folder'
+            )
+        gathered = args.records / f'{chain.name}_{name}.json'
+        own = args.records.resolve() != CONFIGS / 'results'
+        if own and name == 'pretrain' and gathered.exists():
+            before = options_of(shlex.split(read_record(gathered)['command']))
+            if before != options_of(command):
+                return (
+                    f'error: {gathered} is of a run with {before}, not with '
+                    f'{options_of(command)}: give --records another folder'
+                )
         if not record.exists():
             log.parent.mkdir(exist_ok=True)
+            kept.write_text(settings)
             start = time.monotonic()
             with log.open('a') as file:
                 print(shlex.join(command), file=file, flush=True)
@@ -341,7 +372,7 @@ def run_steps(
                 f'{chain.name} {name}: {read_record(record)["metrics"]} '
                 f'({time.monotonic() - start:.0f} s)'
             )
-        write_record(read_record(record), args.records / f'{chain.name}_{name}.json')
+        write_record(read_record(record), gathered)
     return None
 
 

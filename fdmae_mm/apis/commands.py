@@ -25,7 +25,13 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
 from torch import Tensor, nn
 
-from ..datasets.skeleton_dataset import SkeletonDataset, unrepeated
+from ..datasets.skeleton_dataset import (
+    SkeletonDataset,
+    refuse_known_clips,
+    refuse_other_classes,
+    shared_clips,
+    unrepeated,
+)
 from ..engine.hooks.ema_teacher_hook import EMATeacherHook, unwrap
 from ..engine.hooks.loaded_weights_hook import refuse_other_encoder
 from ..evaluation import (
@@ -169,7 +175,26 @@ def _check_run(runner: Runner) -> None:
                 'them: frozen_stages of SkeletonTransformer, requires_grad_(False) in '
                 'a backbone of your own.'
             )
+        kinds = nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd
+        unwrap(runner).train()
+        moving = [
+            name
+            for name, module in unwrap(runner).backbone.named_modules()
+            if isinstance(module, kinds) and module.training
+        ]
+        if moving:
+            raise ValueError(
+                f"protocol='linear' is of a frozen encoder, and {len(moving)} norms "
+                f'and dropouts are in training mode, the first is {moving[0]}: '
+                'features and statistics would move. Keep a frozen backbone in eval '
+                'mode: def train(self, mode=True): return super().train(mode and not '
+                'self.frozen).'
+            )
     loader = runner.train_dataloader
+    if runner.val_loop is not None:
+        refuse_other_classes(loader.dataset, runner.val_dataloader.dataset)
+        if known := shared_clips(loader.dataset, runner.val_dataloader.dataset):
+            print_log(known, logger='current', level=logging.WARNING)
     if not len(loader):
         raise ValueError(
             f'train_dataloader: {len(loader.dataset)} clips are no batch of '
@@ -351,6 +376,8 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
             f'{args.config} has no train_dataloader for --views {args.views}. Take one '
             'of configs/benchmarks/linear, or --views 1.'
         )
+    if args.views > 1:
+        _check_same_labels(cfg)
     init_default_scope(cfg.default_scope)
     seed = cfg.randomness.seed
     set_random_seed(seed)
@@ -360,7 +387,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         _check_readable(checkpoint)
         model = MODELS.build(cfg.model)
         model.init_weights()
-        refuse_other_encoder(model.backbone)
+        refuse_other_encoder(model.backbone, cfg.model.backbone.init_cfg)
         model.to(get_device())
         extract = partial(extract_features, model, keep_joints=args.keep_joints)
         figures = probe_features
@@ -379,6 +406,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         result = hold_out_groups(bank, groups, training, seed, figures)
     else:
         test_loader = Runner.build_dataloader(cfg.eval_dataloader, seed=seed)
+        refuse_known_clips(loader.dataset, test_loader.dataset)
         queries = extract(test_loader)
         result = figures(bank, queries, training, seed)
     if args.few_shot:
@@ -576,6 +604,21 @@ def _groups(dataset: SkeletonDataset, key: str) -> list[Hashable]:
             'Name another key of the annotations, or convert the data with it.'
         )
     return groups
+
+
+def _check_same_labels(cfg: Config) -> None:
+    """Refuse neighbours and a linear probe that have different labelled clips."""
+    train, bank = (
+        unrepeated(cfg[loader].dataset)
+        for loader in ('train_dataloader', 'bank_dataloader')
+    )
+    for key in ('ann_file', 'split', 'classes', 'label_share', 'draw', 'draw_seed'):
+        if train.get(key) != bank.get(key):
+            raise ValueError(
+                f'train_dataloader has {key}={train.get(key)!r}, and bank_dataloader '
+                f'{bank.get(key)!r}: the linear probe and the neighbours would have '
+                'other labelled clips. Set both alike, or take --views 1.'
+            )
 
 
 def _one_pass(dataloader: ConfigDict) -> ConfigDict:

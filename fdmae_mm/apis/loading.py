@@ -33,6 +33,10 @@ _RUNNER_SETTINGS = (
     'find_unused_parameters',
     'model_wrapper_cfg',
     'sync_bn',
+    # And what the commands of this package read.
+    'bank_dataloader',
+    'eval_dataloader',
+    'protocol',
 )
 
 
@@ -150,13 +154,21 @@ def override(cfg: Config, options: Mapping[str, object] | None) -> None:
     """Overrides settings of a config, ``{'optim_wrapper.optimizer.lr': 1e-3}``.
 
     Raises:
-        ValueError: The first part of a key is neither in the config nor a setting of
-            MMEngine's runner. MMEngine would add it, and nobody would read it.
+        ValueError: The first part of a key is no setting of MMEngine's runner or of
+            this package's commands. MMEngine would take it, and nobody would read it.
     """
     options = options or {}
-    settings = {*cfg, *inspect.signature(Runner).parameters, *_RUNNER_SETTINGS}
+    settings = {*inspect.signature(Runner).parameters, *_RUNNER_SETTINGS}
     for key in options:
         first = key.partition('.')[0]
+        if first in cfg and first not in settings:
+            raise ValueError(
+                f'{key} would change nothing: {cfg.filename or "the config"} was put '
+                f'together by {first}, which is not read any more. Set what it was put '
+                'into, for example train_dataloader.dataset.dataset.pipeline.4.'
+                'mask_ratio, or change it in a config file, which code of your own may '
+                'read too.'
+            )
         if first not in settings:
             raise ValueError(
                 f'{key} is no setting of {cfg.filename or "the config"}, which has no '

@@ -45,6 +45,60 @@ def unrepeated(dataset: dict) -> dict:
     return dataset.get('dataset', dataset)
 
 
+def shared_clips(labelled: object, tested: object) -> str | None:
+    """What to say of clips that are tested and whose labels are given, None without.
+
+    Args:
+        labelled (Dataset): Clips with labels, repeated or not.
+        tested (Dataset): Clips that shall be classified. Only those of one file are
+            compared, and only of :class:`SkeletonDataset`.
+    """
+    labelled = getattr(labelled, 'dataset', labelled)
+    if not all(isinstance(each, SkeletonDataset) for each in (labelled, tested)):
+        return None
+    if labelled.ann_file != tested.ann_file:
+        return None
+    shared = sorted(labelled.names & tested.names)
+    if not shared:
+        return None
+    return (
+        f'{len(shared)} of the {len(tested.names)} clips of split {tested.split!r} are '
+        f'in split {labelled.split!r} too, whose labels are given: {_listed(shared)}. '
+        'Set the split of every data loader; that of the neighbours is in '
+        'bank_dataloader and, in a k-NN config, in custom_hooks.0.dataloader.'
+    )
+
+
+def refuse_known_clips(labelled: object, tested: object) -> None:
+    """Refuse to find neighbours of clips among themselves, or of other classes.
+
+    Raises:
+        ValueError: The data sets share clips, or name their classes differently.
+    """
+    refuse_other_classes(labelled, tested)
+    if known := shared_clips(labelled, tested):
+        raise ValueError(known)
+
+
+def refuse_other_classes(labelled: object, tested: object) -> None:
+    """Refuse a test whose labels mean other classes than those that were learnt.
+
+    Raises:
+        ValueError: A label has another name in one file than in the other.
+    """
+    labelled = getattr(labelled, 'dataset', labelled)
+    known, asked = (
+        getattr(each, 'metainfo', {}).get('classes') for each in (labelled, tested)
+    )
+    for label, (one, other) in enumerate(zip(known or (), asked or (), strict=False)):
+        if one != other:
+            raise ValueError(
+                f'Label {label} is {one!r} in {labelled.ann_file} and {other!r} in '
+                f'{tested.ann_file}. Convert both parts as one set, with the column '
+                'split in labels.csv.'
+            )
+
+
 @DATASETS.register_module()
 class SkeletonDataset(PoseDataset):
     """Skeleton clips from an annotation file, checked before training begins.
@@ -131,6 +185,7 @@ class SkeletonDataset(PoseDataset):
             samples = self._keep_classes(samples)
         if self.label_share is not None:
             samples = self._draw_share(samples)
+        self.names = frozenset(map(clip_name, samples))
         if 'video' in self.data_prefix:
             for sample in samples:
                 for key in {'filename', 'frame_dir'} & sample.keys():

@@ -3,6 +3,7 @@
 import _codecs
 import collections
 import io
+import logging
 import os
 import pickle
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from mmaction.evaluation import get_weighted_score
+from mmengine.logging import print_log
 from scipy.special import softmax
 
 
@@ -131,6 +133,13 @@ def fuse_scores(
             f'coefficients={list(coefficients)} must be finite, and not all 0.'
         )
     (first, reference), *others = streams.items()
+    unnamed = [name for name, stream in streams.items() if None in stream.names]
+    if others and unnamed:
+        print_log(
+            f'{", ".join(unnamed)}: clips have no frame_dir, so that they are compared '
+            "by label alone. PackActionInputs(meta_keys=('frame_dir',)) packs it.",
+            level=logging.WARNING,
+        )
     for name, stream in others:
         if stream.scores.shape != reference.scores.shape:
             raise ValueError(

@@ -182,3 +182,21 @@ def test_settings_that_a_config_need_not_have(tmp_path):
         override(cfg, {'modl.depth': 2})
     assert 'modl' not in cfg
     override(cfg, None)
+
+
+@pytest.mark.parametrize(
+    'key',
+    ['masking.0.mask_ratio', 'train_view.1.clip_len', 'num_joints', 'source.ann_file'],
+)
+def test_names_by_which_a_config_was_put_together_are_no_settings(key):
+    """MMEngine has put their values where they are read, and would change nothing."""
+    cfg = Config.fromfile(find_config('mae_nw-ucla_small'))
+    with pytest.raises(ValueError, match=rf'{key} would change nothing: .*mae_nw-ucla'):
+        override(cfg, {key: 1})
+    override(cfg, {'train_dataloader.dataset.dataset.pipeline.4.mask_ratio': 0.5})
+    masking = cfg.train_dataloader.dataset.dataset.pipeline[4]
+    assert masking == dict(type='RandomSkeletonMasking', mask_ratio=0.5) | {
+        k: v for k, v in masking.items() if k not in ('type', 'mask_ratio')
+    }
+    for read in ('eval_dataloader.batch_size', 'bank_dataloader.batch_size'):
+        override(cfg, {read: 1})

@@ -1,4 +1,3 @@
-import logging
 from types import SimpleNamespace
 
 import pytest
@@ -245,11 +244,16 @@ def test_finite_losses_pass():
     NonFiniteLossHook().after_train_iter(runner, 0, dict(data_samples=[]), values)
 
 
+def runner_from(model, load_from, init_cfg=None):
+    cfg = Config(dict(model=dict(backbone=dict(init_cfg=init_cfg))))
+    return SimpleNamespace(model=model, cfg=cfg, _load_from=load_from, _resume=False)
+
+
 def test_untrained_weights_are_not_tested():
     model = torch.nn.ModuleDict(
         dict(backbone=torch.nn.Linear(1, 1), cls_head=torch.nn.Linear(1, 1))
     )
-    runner = SimpleNamespace(model=model, _load_from='pretrained.pth', _resume=False)
+    runner = runner_from(model, 'pretrained.pth')
     hook = LoadedWeightsHook()
     weights = {k: v for k, v in model.state_dict().items() if k.startswith('backbone')}
     hook.after_load_checkpoint(runner, dict(state_dict=weights))
@@ -271,7 +275,7 @@ def test_an_encoder_of_other_weights_than_its_checkpoints_is_not_trained(
     init_cfg = dict(type='Pretrained', checkpoint=path, prefix=prefix)
     model = torch.nn.Module()
     model.backbone = Sequential(torch.nn.GRU(2, 3), init_cfg=init_cfg)
-    runner = SimpleNamespace(model=model, _resume=False)
+    runner = runner_from(model, None, init_cfg)
     hook = LoadedWeightsHook()
     weights = model.state_dict()
     torch.save(dict(state_dict=weights), path)
@@ -288,11 +292,41 @@ def test_an_encoder_of_other_weights_than_its_checkpoints_is_not_trained(
     hook.before_train(runner)
 
 
+@pytest.mark.parametrize('loses', ['constructor', 'init_weights'])
+def test_an_encoder_that_does_not_load_its_checkpoint_is_not_trained(tmp_path, loses):
+    """As an encoder of one's own that forgets to call what MMEngine loads it by."""
+    path = str(tmp_path / 'pretrained.pth')
+    init_cfg = dict(type='Pretrained', checkpoint=path, prefix='backbone')
+
+    class Lossy(Sequential):
+        if loses == 'init_weights':
+
+            def init_weights(self):
+                torch.nn.init.ones_(self[0].weight)
+
+    model = torch.nn.Module()
+    handed_on = None if loses == 'constructor' else init_cfg
+    model.backbone = Lossy(torch.nn.Linear(2, 3), init_cfg=handed_on)
+    weights = {'backbone.0.weight': torch.rand(3, 2), 'backbone.0.bias': torch.rand(3)}
+    torch.save(dict(state_dict=weights), path)
+    runner = runner_from(model, None, init_cfg)
+    model.backbone.init_weights()
+    with pytest.raises(
+        ValueError, match=r'was not loaded into Lossy: 0\.weight has oth'
+    ):
+        LoadedWeightsHook().before_train(runner)
+    runner._load_from = 'other.pth'  # in its place, and that one was loaded
+    LoadedWeightsHook().before_train(runner)
+    runner._load_from = None
+    model.load_state_dict(weights)
+    LoadedWeightsHook().before_train(runner)
+
+
 def test_training_does_not_start_from_a_file_without_the_encoder():
     model = torch.nn.ModuleDict(
         dict(backbone=torch.nn.Linear(1, 1), cls_head=torch.nn.Linear(1, 1))
     )
-    runner = SimpleNamespace(model=model, _load_from='other.pth', _resume=False)
+    runner = runner_from(model, 'other.pth')
     hook = LoadedWeightsHook()
     weights = model.state_dict()
     encoder = {k: v for k, v in weights.items() if k.startswith('backbone.')}
@@ -321,7 +355,7 @@ def test_an_encoder_of_other_heads_is_refused(tmp_path, init):
     settings = dict(embed_dims=8, depth=1, num_joints=5, clip_len=8)
     model = torch.nn.Module()
     model.backbone = SkeletonTransformer(**settings, num_heads=2, init_cfg=init_cfg)
-    runner = SimpleNamespace(model=model, _resume=False, _load_from=path)
+    runner = runner_from(model, path, init_cfg)
     other = "clip = 3\nmodel = dict(type='A', backbone=dict(depth=1, num_heads=4))\n"
     checkpoint = dict(state_dict=model.state_dict(), meta=dict(cfg=other))
     torch.save(checkpoint, path)
@@ -347,9 +381,15 @@ def test_a_decoder_of_other_heads_is_refused():
     trained = 'model = dict(backbone=dict(num_heads=4), decoder=dict(num_heads={}))'
     meta = dict(cfg=trained.format(2))
     hook.after_load_checkpoint(runner, dict(state_dict=state, meta=meta))
-    meta = dict(cfg=trained.format(4))
-    with pytest.raises(ValueError, match=r'Set model\.decoder\.num_heads=4\.'):
-        hook.after_load_checkpoint(runner, dict(state_dict=state, meta=meta))
+    converted = {'model.backbone.num_heads': 4, 'model.decoder.num_heads': 2}
+    meta = dict(cfg_options=converted)
+    hook.after_load_checkpoint(runner, dict(state_dict=state, meta=meta))
+    for meta in (
+        dict(cfg=trained.format(4)),
+        dict(cfg_options=converted | {'model.decoder.num_heads': 4}),
+    ):
+        with pytest.raises(ValueError, match=r'Set model\.decoder\.num_heads=4\.'):
+            hook.after_load_checkpoint(runner, dict(state_dict=state, meta=meta))
 
 
 def test_a_head_of_another_shape_is_not_tested():
@@ -420,7 +460,8 @@ def bank_of(sampler):
     loader = DataLoader(LABELLED, 2, sampler=sampler, collate_fn=pseudo_collate)
     model = Encoder()
     hook = FeatureBankHook(loader)
-    hook.before_test(SimpleNamespace(model=model, logger=logging.getLogger()))
+    runner = SimpleNamespace(model=model, test_dataloader=loader)
+    hook.before_test(runner)
     return model.cls_head
 
 
@@ -437,7 +478,8 @@ def test_the_bank_is_filled_in_eval_mode():
     extract = model.extract_feat
     model.extract_feat = lambda x: modes.append(model.training) or extract(x)
     loader = DataLoader(LABELLED, 2, collate_fn=pseudo_collate)
-    FeatureBankHook(loader).before_val(SimpleNamespace(model=model))
+    runner = SimpleNamespace(model=model, val_dataloader=loader)
+    FeatureBankHook(loader).before_val(runner)
     assert modes == [False, False]
 
 

@@ -152,6 +152,15 @@ def test_streams_of_other_clips(other, message):
         fuse_scores(dict(joint=stream(JOINT), bone=other), [1, 1])
 
 
+def test_clips_without_names_are_told(capfd):
+    """As MMAction2's own configs pack them: other clips could have the same labels."""
+    named, unnamed = stream(JOINT), stream(BONE, names=[None] * 4)
+    fuse_scores(dict(joint=named, bone=named), [1, 1])
+    assert 'frame_dir' not in ''.join(capfd.readouterr())
+    fuse_scores(dict(joint=unnamed, bone=unnamed), [1, 1])
+    assert 'joint, bone: clips have no frame_dir' in ''.join(capfd.readouterr())
+
+
 def test_command_prints_each_stream_and_the_fusion(write, capsys):
     joint, bone = write('joint', samples(JOINT)), write('bone', samples(BONE))
     rows = fuse([joint, bone, '--coefficients', '4', '1'])

@@ -260,6 +260,28 @@ def test_knn_head_votes_by_hand():
     assert head(feats)[0].tolist() == pytest.approx([expected[0], 0, expected[1]])
 
 
+def test_a_target_is_not_rounded_under_autocast(monkeypatch):
+    """One of one's own may multiply matrices, which autocast does in bfloat16."""
+    head = WindowHead(
+        window=8,
+        target=dict(type='JointTarget', normalize=False),
+        loss=dict(type='MaskedReconstructionLoss'),
+        in_dims=4,
+        in_channels=3,
+    )
+    encode, found = head.target.encode, []
+    monkeypatch.setattr(head.target, 'encode', lambda x: encode(x) @ torch.eye(24))
+    monkeypatch.setattr(
+        head.criterion,
+        'forward',
+        lambda pred, target, weight: found.append(target) or pred.sum(),
+    )
+    x = 1 + torch.rand(2, 32, 5, 3) / 100
+    with torch.autocast('cpu', torch.bfloat16):
+        head.loss(x, cells_of([8]))
+    assert torch.equal(found[0], encode(x))
+
+
 def test_knn_compares_in_float32_under_autocast():
     """In bfloat16 the cosines of near neighbours are all 1."""
     angles = torch.arange(50) * 0.01

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmaction.registry import HOOKS
+from mmaction.registry import HOOKS, MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
+from mmengine.model import BaseModule
 from torch.utils.data import DataLoader
 
 from fdmae_mm.apis import commands, train
@@ -318,7 +319,11 @@ def test_mixed_precision_trains_saves_and_resumes(tiny_config):
 def test_half_precision_has_a_loss_scaler(tiny_config, monkeypatch, options, scaler):
     found = []
     built = dict(
-        train=lambda: None, train_dataloader=DataLoader([0]), model=None, hooks=[]
+        train=lambda: None,
+        train_dataloader=DataLoader([0]),
+        model=None,
+        hooks=[],
+        val_loop=None,
     )
     monkeypatch.setattr(
         'fdmae_mm.apis.commands.Runner.from_cfg',
@@ -436,6 +441,85 @@ def test_knn_takes_a_pretraining_checkpoint(tiny_config, pretrained):
     assert 0 <= metrics['acc/top1'] <= 1
 
 
+def leak(split):
+    return f'split {split!r} too, whose labels are given: .*bank_dataloader'
+
+
+def test_clips_of_the_test_are_no_neighbours(tiny_config, pretrained):
+    """They would find themselves, with an accuracy of 100 %."""
+    config = tiny_config('benchmarks/knn/knn_synthetic.py')
+    mixed = 'test_dataloader.dataset.split=xview_train'
+    with pytest.raises(ValueError, match=leak('xview_train')):
+        run_test([config, pretrained, '--cfg-options', mixed])
+    mixed = 'eval_dataloader.dataset.split=xsub_val'
+    with pytest.raises(ValueError, match=leak('xview_train')):
+        run_probe([config, pretrained, '--views', '1', '--cfg-options', mixed])
+
+
+def test_clips_of_the_test_in_training_are_told(tiny_config, pretrained, capfd):
+    config = tiny_config('benchmarks/finetune/finetune_synthetic.py')
+    load = f'model.backbone.init_cfg.checkpoint={pretrained}'
+    for split, told in ('xview_val', False), ('xsub_val', True):
+        options = [EPOCHS(1), load, f'val_dataloader.dataset.split={split}']
+        train([config, '--cfg-options', *options])
+        said = re.search(leak('xview_train'), ''.join(capfd.readouterr()))
+        assert bool(said) == told
+
+
+def test_labels_that_mean_other_classes_are_refused(
+    tiny_config, pretrained, synthetic_ann_file, tmp_path
+):
+    annotation = load_annotation(synthetic_ann_file)
+    classes = list(annotation['metainfo']['classes'])
+    annotation['metainfo']['classes'] = [classes[1], classes[0], *classes[2:]]
+    other = str(tmp_path / 'other.pkl')
+    save_annotation(annotation, other)
+    config = tiny_config('benchmarks/knn/knn_synthetic.py')
+    options = [
+        '--views',
+        '1',
+        '--cfg-options',
+        f'eval_dataloader.dataset.ann_file={other}',
+    ]
+    with pytest.raises(ValueError, match=rf'Label 0 is {classes[0]!r} in .*other\.pkl'):
+        run_probe([config, pretrained, *options])
+
+
+def test_neighbours_and_linear_probe_have_the_same_labels(tiny_config, pretrained):
+    config = tiny_config('benchmarks/linear/linear_synthetic.py', extra=BANK)
+    few = 'train_dataloader.dataset.dataset.label_share=0.5'
+    with pytest.raises(
+        ValueError, match=r'has label_share=0\.5, and bank_dataloader N'
+    ):
+        run_probe([config, pretrained, '--views', '2', '--cfg-options', few])
+
+
+@MODELS.register_module()
+class NormedEncoder(BaseModule):
+    """Freezes its weights, as the linear protocol asks for, and maybe its norm."""
+
+    def __init__(self, frozen, init_cfg=None):
+        super().__init__(init_cfg)
+        self.frozen = frozen
+        self.norm = torch.nn.BatchNorm1d(16)
+        self.requires_grad_(False)
+
+    def train(self, mode=True):
+        return super().train(mode and not self.frozen)
+
+
+def test_the_linear_protocol_asks_for_norms_that_stand_still(tiny_config):
+    config = tiny_config('benchmarks/linear/linear_synthetic.py')
+    own = "dict(_delete_=True, type='NormedEncoder', frozen={})"
+    path = Path(config)
+    text = path.read_text()
+    for frozen, error in (False, 'first is norm: features'), (True, 'no batch of 64'):
+        path.write_text(f"{text}model['backbone'] = {own.format(frozen)}\n")
+        many = 'train_dataloader.batch_size=64'  # ends it before the first step
+        with pytest.raises(ValueError, match=error):
+            train([config, '--cfg-options', EPOCHS(1), many])
+
+
 def test_a_head_that_was_never_trained_is_an_error(tiny_config, pretrained):
     config = tiny_config('benchmarks/linear/linear_synthetic.py')
     with pytest.raises(ValueError, match='has no weights for cls_head') as error:
@@ -488,7 +572,7 @@ def test_a_damaged_checkpoint_is_named(tiny_config, pretrained, tmp_path):
     initial = 'model.backbone.init_cfg.checkpoint'
     for run, *line in (
         (run_test, knn, str(damaged)),
-        (run_probe, knn, str(damaged)),
+        (run_probe, knn, str(damaged), '--views', '1'),
         (train, finetune, '--cfg-options', f'{initial}={damaged}'),
         (
             train,

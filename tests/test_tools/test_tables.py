@@ -428,6 +428,24 @@ eval_dataloader = dict(num_workers=0, dataset=val_dataloader['dataset'])
 """
 
 
+def test_grid_does_not_pass_off_a_config_that_was_changed(grid, tmp_path, capsys):
+    assert grid() == 0
+    config = tmp_path / 'configs' / 'fdmae_tiny.py'
+    text = config.read_text()
+    config.write_text(f'{text}default_hooks = dict(logger=dict(interval=7))\n')
+    assert grid() == 0  # it measures the same
+    config.write_text(f'{text}optim_wrapper = dict(optimizer=dict(lr=0.5))\n')
+    assert grid() == 1
+    assert 'pretrain was run with' in capsys.readouterr().err
+    config.write_text(text)
+    assert grid() == 0
+    # Nor do the records of other options take the place of those that are there.
+    options = ['--cfg-options', 'optim_wrapper.optimizer.lr=0.5']
+    assert grid(f'--work-dir={tmp_path / "other"}', *options) == 1
+    assert 's0_pretrain.json is of a run with' in capsys.readouterr().err
+    assert not (tmp_path / 'other' / 'fdmae_tiny_s0' / 'pretrain').exists()
+
+
 def test_grid_leaves_records_and_goes_on_where_it_stopped(grid, tmp_path, capsys):
     # Of a run that was killed before its first line.
     log = tmp_path / 'work' / 'fdmae_tiny_s0' / 'pretrain' / 'log.txt'

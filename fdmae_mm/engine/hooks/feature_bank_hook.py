@@ -6,6 +6,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from ...datasets.skeleton_dataset import refuse_known_clips
 from .ema_teacher_hook import unwrap
 
 
@@ -50,13 +51,14 @@ class FeatureBankHook(Hook):
 
     def before_val(self, runner: Runner) -> None:
         """Fill the bank."""
-        self._fill(runner)
+        self._fill(runner, runner.val_dataloader)
 
     def before_test(self, runner: Runner) -> None:
         """Fill the bank."""
-        self._fill(runner)
+        self._fill(runner, runner.test_dataloader)
 
-    def _fill(self, runner: Runner) -> None:
+    def _fill(self, runner: Runner, tested: DataLoader) -> None:
         if isinstance(self.dataloader, dict):
             self.dataloader = runner.build_dataloader(self.dataloader, seed=runner.seed)
+        refuse_known_clips(self.dataloader.dataset, tested.dataset)
         fill_bank(unwrap(runner), self.dataloader)

@@ -1,9 +1,9 @@
 import os
 from collections.abc import Iterable, Mapping
 
+import torch
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import BaseModule
 from mmengine.runner import CheckpointLoader, Runner
 from torch import Tensor, nn
 
@@ -64,11 +64,16 @@ def refuse_other_heads(
     Raises:
         ValueError: The numbers differ.
     """
-    config = (checkpoint.get('meta') or {}).get('cfg')
+    meta = checkpoint.get('meta') or {}
+    # A converted one has no config, but the settings that the converter found.
+    found = meta.get('cfg_options') or {}
     for part, module in parts:
         attentions = (getattr(b, 'attn', None) for b in getattr(module, 'blocks', ()))
         own = next((getattr(attn, 'num_heads', None) for attn in attentions), None)
-        there = None if own is None else _recorded_heads(config, part)
+        if own is None:
+            continue
+        there = _recorded_heads(meta.get('cfg'), part)
+        there = found.get(f'model.{part}.num_heads') if there is None else there
         if None not in (own, there) and own != there:
             raise ValueError(
                 f'{source} was trained with num_heads={there}, and the config has '
@@ -85,20 +90,25 @@ def _recorded_heads(config: object, part: str) -> int | None:
         return None
 
 
-def refuse_other_encoder(backbone: BaseModule) -> None:
+def refuse_other_encoder(
+    backbone: nn.Module, init_cfg: Mapping | list | None, replaced: bool = False
+) -> None:
     """Refuse a backbone whose pre-trained weights are those of another.
 
     MMEngine loads what fits and warns of the rest: random weights would be measured
     under the name of the checkpoint.
 
     Args:
-        backbone (BaseModule): With its ``init_cfg``, whose weights it has been given.
+        backbone (nn.Module): After its weights were initialised.
+        init_cfg (Mapping | list, optional): That of its config, which a backbone of
+            one's own may not have handed on.
+        replaced (bool): Whether other weights were loaded since.
 
     Raises:
         ValueError: The checkpoint lacks weights of the backbone, has them in another
-            shape, or of another number of attention heads.
+            shape, or of another number of attention heads; or the backbone has others.
     """
-    init_cfg = getattr(backbone, 'init_cfg', None) or []
+    init_cfg = init_cfg or []
     for init in init_cfg if isinstance(init_cfg, list) else [init_cfg]:
         if 'checkpoint' not in init:
             continue
@@ -110,6 +120,15 @@ def refuse_other_encoder(backbone: BaseModule) -> None:
         prefix = f'{init["prefix"].rstrip(".")}.' if init.get('prefix') else ''
         if missing := _missing(backbone, loaded, prefix):
             raise _other_encoder(init['checkpoint'], missing, backbone)
+        for name, value in backbone.state_dict().items():
+            there = loaded[prefix + name].to(value)
+            if not replaced and not torch.equal(value, there):
+                raise ValueError(
+                    f'{init["checkpoint"]} was not loaded into '
+                    f'{type(backbone).__name__}: {name} has other values. Its '
+                    'constructor must call super().__init__(init_cfg=init_cfg), and an '
+                    'init_weights of its own super().init_weights().'
+                )
 
 
 def _other_encoder(
@@ -160,7 +179,8 @@ class LoadedWeightsHook(Hook):
         backbone = getattr(unwrap(runner), 'backbone', None)
         if backbone is None or runner._resume:
             return
-        refuse_other_encoder(backbone)
+        init_cfg = runner.cfg.model.get('backbone', {}).get('init_cfg')
+        refuse_other_encoder(backbone, init_cfg, runner._load_from is not None)
         if encoder:
             raise _other_encoder(self._source, encoder, backbone)
 

@@ -1,3 +1,4 @@
+import torch
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -50,7 +51,10 @@ class WindowHead(BaseModule):
         """
         features, weight, places = cells[self.windows[0]]
         pred = self.project(features)
-        error = self.criterion(pred, self.target.encode(x)[:, places], weight)
+        # Mixed precision would round a target that multiplies matrices.
+        with torch.autocast(x.device.type, enabled=False):
+            target = self.target.encode(x)[:, places]
+        error = self.criterion(pred, target, weight)
         return self.loss_weight * error, {}
 
     def predict(self, x: Tensor, features: dict[int, Tensor]) -> Tensor:
