@@ -590,7 +590,7 @@ def test_grid_keeps_to_the_threads_that_it_was_lent(monkeypatch, tmp_path):
     monkeypatch.setenv('OMP_NUM_THREADS', '3')
     tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
     lent = []
-    tool['main'].__globals__['run_chain'] = lambda chain, args, slots, processes: (
+    tool['parse_args'].__globals__['run_chain'] = lambda chain, args, slots, processes: (
         lent.append(slots.get())
     )
     line = f'--methods mae --datasets synthetic --jobs 1 --records {tmp_path}'
@@ -678,6 +678,7 @@ SLEEPING = """
 import runpy
 import signal
 import sys
+from pathlib import Path
 
 # As in a terminal; a shell's background jobs ignore it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -688,9 +689,15 @@ sleep = (
     "os.rename('{}.part', '{}'); "
     "time.sleep(100)"
 )
-tool['parse_args'].__globals__['commands'] = lambda chain, args: iter(
-    [('pretrain', ['-c', sleep.replace('{}', f'pid{chain.seed}')])]
-)
+
+
+def commands(chain, args):
+    script = Path(f'sleep{chain.seed}.py')
+    script.write_text(sleep.replace('{}', f'pid{chain.seed}'))
+    yield 'pretrain', [str(script), str(chain.config)]
+
+
+tool['parse_args'].__globals__['commands'] = commands
 sys.exit(tool['main']())
 """
 
