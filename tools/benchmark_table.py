@@ -318,14 +318,16 @@ def runs(records: list[dict]) -> tuple[Values, Counter[str]]:
     Returns:
         tuple: The values, and how many records there are of protocols without a column.
     """
-    values, unused, seen = defaultdict(list), Counter(), set()
+    values, unused, seen = defaultdict(list), Counter(), {}
     for record in records:
         if record['protocol'] == 'pretrain':
             continue  # says how long it took; nothing is measured
-        if (run := identity(record)) in seen:
-            unused['runs that another record has'] += 1
+        first = seen.setdefault(identity(record), record)
+        if first is not record:
+            same = first['metrics'] == record['metrics']
+            others = '' if same else ' with other figures, as of other options'
+            unused[f'runs that another record has{others}'] += 1
             continue
-        seen.add(run)
         used = False
         key = (record['dataset'], family(record['split']))
         row, metrics = row_of(record), record['metrics']

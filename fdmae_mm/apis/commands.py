@@ -402,6 +402,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
             one_pass.dataset.test_mode = True
         one_pass = Runner.build_dataloader(one_pass, seed=seed)
         training = extract_views(extract, one_pass, args.views)
+        del one_pass  # its clips are those of the bank
     if args.hold_out:
         result = hold_out_groups(bank, groups, training, seed, figures)
     else:

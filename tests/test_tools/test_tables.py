@@ -590,9 +590,11 @@ def test_grid_keeps_to_the_threads_that_it_was_lent(monkeypatch, tmp_path):
     monkeypatch.setenv('OMP_NUM_THREADS', '3')
     tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
     lent = []
-    tool['parse_args'].__globals__['run_chain'] = lambda chain, args, slots, processes: (
+
+    def run_chain(chain, args, slots, processes):
         lent.append(slots.get())
-    )
+
+    tool['parse_args'].__globals__['run_chain'] = run_chain
     line = f'--methods mae --datasets synthetic --jobs 1 --records {tmp_path}'
     assert tool['main'](line.split()) == 0
     assert lent == [{'OMP_NUM_THREADS': '3'}]

@@ -1,3 +1,7 @@
-from .skeleton_decoder import CrossAttentionDecoder, SelfAttentionDecoder
+from .skeleton_decoder import (
+    BaseSkeletonDecoder,
+    CrossAttentionDecoder,
+    SelfAttentionDecoder,
+)
 
-__all__ = ['CrossAttentionDecoder', 'SelfAttentionDecoder']
+__all__ = ['BaseSkeletonDecoder', 'CrossAttentionDecoder', 'SelfAttentionDecoder']
