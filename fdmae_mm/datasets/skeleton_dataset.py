@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os.path as osp
+import pickle
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -215,6 +216,20 @@ class SkeletonDataset(PoseDataset):
                 f'{self.ann_file}, split {self.split}: no clip is left after filtering.'
             )
         return samples
+
+    def _serialize_data(self) -> tuple[np.ndarray, np.ndarray]:
+        """The clips as bytes, and where each ends.
+
+        They are those of the stock method, which holds all clips, their pickles and
+        the whole of these at once. Here a clip goes when its bytes are there.
+        """
+        content, ends = bytearray(), []
+        for index, sample in enumerate(self.data_list):
+            content += pickle.dumps(sample, protocol=4)
+            ends.append(len(content))
+            self.data_list[index] = None
+        self.data_list.clear()
+        return np.frombuffer(content, np.uint8), np.array(ends, np.int64)
 
     def _select(self, content: dict) -> list[dict]:
         """The annotations of the split, in the order of the file."""

@@ -1,9 +1,11 @@
 import logging
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
 from mmaction.registry import DATASETS
+from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
@@ -568,3 +570,29 @@ def test_classes_can_be_balanced(build):
     dataset = DATASETS.build(dict(balanced, dataset=build()))
     assert len(dataset) >= 2
     assert [build().get_cat_ids(index) for index in range(2)] == [[0], [1]]
+
+
+def test_clips_become_the_bytes_of_the_stock_dataset(build):
+    dataset, stock = (build(serialize_data=False) for _ in range(2))
+    stock = BaseDataset._serialize_data(stock)
+    for found, expected in zip(dataset._serialize_data(), stock, strict=True):
+        assert found.dtype == expected.dtype
+        assert np.array_equal(found, expected)
+        assert found.flags.writeable
+    assert dataset.data_list == []
+
+
+def test_clips_are_released_as_they_become_bytes(build, annotation):
+    clip = annotation['annotations'][0]
+    clip.update(keypoint=np.ones((1, 1000, 5, 3), np.float32), total_frames=1000)
+    annotation['annotations'] = [dict(clip, frame_dir=str(i)) for i in range(50)]
+    tracemalloc.start()
+    try:
+        dataset = build(None, serialize_data=False)
+        tracemalloc.reset_peak()
+        content, _ = dataset._serialize_data()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(content) > 50 * 60_000
+    assert peak < 1.5 * len(content)
