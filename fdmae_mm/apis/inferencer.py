@@ -49,6 +49,9 @@ from .recording import (
 _BODY_SIZES = 0.1, 10
 # Of the files in an out_dir.
 _JSON, _CSV, _FEATURES = 'predictions.json', 'predictions.csv', 'features.npy'
+# What the reading of one input raises; a pose estimator RuntimeError, where a video is
+# too large for the GPU.
+_BAD_INPUT = OSError, RuntimeError, ValueError
 _SEGMENT_ROW = ('name', 'start', 'end', 'start_s', 'end_s', 'label', 'class', 'score')
 
 
@@ -448,7 +451,7 @@ class SkeletonInferencer:
                 for name, item in found:
                     try:
                         read = reader.read(name, item)
-                    except (OSError, ValueError) as error:
+                    except _BAD_INPUT as error:
                         skip(name, error)
                         read = []
                     announce(len(read) - 1)
@@ -466,7 +469,7 @@ class SkeletonInferencer:
                         announce(job.num_views - 1)
                         for key, view in job.views(clip.annotation):
                             yield job, key, view
-                    except (OSError, ValueError) as error:
+                    except _BAD_INPUT as error:
                         skip(clip.name, error)
                     else:
                         jobs.append(job)

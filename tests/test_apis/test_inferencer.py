@@ -382,6 +382,23 @@ def test_a_bad_file_of_a_folder_is_listed(loaded, clips, tmp_path):
     assert 'no array of numbers' in left_out['reason']
 
 
+def test_a_video_too_large_for_the_gpu_is_listed(loaded, clips, tmp_path, monkeypatch):
+    def estimate(path):
+        if path.endswith('b.mp4'):
+            raise RuntimeError('CUDA out of memory.')
+        return dict(keypoint=clips[0]['keypoint'], layout='nturgb+d')
+
+    monkeypatch.setattr(loaded, 'pose_estimator', estimate)
+    paths = [tmp_path / name for name in ('a.mp4', 'b.mp4', 'c.mp4')]
+    for path in paths:
+        path.touch()
+    result = loaded(tmp_path, show_progress=False)
+    names = [p['name'] for p in result['predictions']]
+    assert names == [str(paths[0]), str(paths[2])]
+    reason = 'CUDA out of memory.'
+    assert result['skipped'] == [dict(name=str(paths[1]), reason=reason)]
+
+
 def test_files_are_closed_when_they_are_read(infer, clips, tmp_path):
     resource = pytest.importorskip('resource')
     for i in range(40):
