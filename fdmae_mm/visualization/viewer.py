@@ -450,15 +450,17 @@ def _select(
         raise ValueError(
             f'{dataset.ann_file} has no split {absent}. It has {sorted(in_split)}.'
         )
-    samples = [dataset.get_data_info(i) for i in range(len(dataset))]
+    # Each is a copy: the joints of all would take the memory of the set once more.
+    samples = map(dataset.get_data_info, range(len(dataset)))
+    clips = [(clip_name(sample), int(sample['label'])) for sample in samples]
     if names:
-        by_name = {clip_name(sample): sample for sample in samples}
-        if absent := [name for name in names if name not in by_name]:
+        index_of = {name: i for i, (name, _) in enumerate(clips)}
+        if absent := [name for name in names if name not in index_of]:
             raise ValueError(
                 f'{dataset.ann_file} has no clips {absent}. Its first is '
-                f'{next(iter(by_name))!r}.'
+                f'{clips[0][0]!r}.'
             )
-        return [by_name[name] for name in names]
+        return [dataset.get_data_info(index_of[name]) for name in names]
     if num_clips < 1:
         raise ValueError(f'num_clips={num_clips} must be at least 1.')
     split_of = {
@@ -467,10 +469,11 @@ def _select(
         if splits is None or split in splits
         for name in members
     }
-    if splits is not None:
-        samples = [sample for sample in samples if clip_name(sample) in split_of]
-    groups = [(split_of.get(clip_name(s)), int(s['label'])) for s in samples]
-    return [samples[i] for i in _spread(groups, num_clips)]
+    shown = [
+        i for i, (name, _) in enumerate(clips) if splits is None or name in split_of
+    ]
+    groups = [(split_of.get(name), label) for name, label in (clips[i] for i in shown)]
+    return [dataset.get_data_info(shown[i]) for i in _spread(groups, num_clips)]
 
 
 def _spread(groups: Sequence[Hashable], count: int) -> list[int]:

@@ -2,6 +2,7 @@ import base64
 import json
 import re
 import shutil
+import weakref
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from fdmae_mm.visualization import view, viewer
 from fdmae_mm.visualization.viewer import (
     ViewedClip,
     _axes,
+    _select,
     _spread,
     payload,
     reconstruct_clips,
@@ -118,6 +120,42 @@ def test_bodies_are_shown_upright_and_not_mirrored(turned, expected):
 def test_clips_are_spread_over_groups():
     assert _spread('aaabbc', 4) == [0, 1, 3, 5]
     assert _spread('aab', 9) == [0, 1, 2]
+
+
+class Clips:
+    """Forty clips of two classes, and how many joints of them are held at once."""
+
+    ann_file = 'a.pkl'
+
+    def __init__(self):
+        self.given, self.most = [], 0
+
+    def __len__(self):
+        return 40
+
+    def get_data_info(self, index):
+        keypoint = np.zeros((1, 1, 1, 3))
+        self.given.append(weakref.ref(keypoint))
+        self.most = max(self.most, sum(x() is not None for x in self.given))
+        return dict(frame_dir=str(index), label=index % 2, keypoint=keypoint)
+
+
+@pytest.mark.parametrize(
+    ('splits', 'names', 'expected'),
+    [
+        (None, None, [0, 1, 20, 21]),
+        (['test'], None, [20, 21, 22, 23]),
+        (None, ['7', '3'], [7, 3]),
+    ],
+)
+def test_joints_of_other_clips_are_not_held(splits, names, expected):
+    in_split = dict(
+        train=[str(i) for i in range(20)], test=[str(i) for i in range(20, 40)]
+    )
+    clips = Clips()
+    chosen = _select(clips, in_split, splits, names, 4)
+    assert [clip['frame_dir'] for clip in chosen] == [str(i) for i in expected]
+    assert clips.most <= len(expected) + 2
 
 
 # ---- from models
