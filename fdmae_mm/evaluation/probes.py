@@ -82,14 +82,19 @@ def extract_views(
     Raises:
         ValueError: Passes have their clips in different orders.
     """
-    passes = [extract(batches) for _ in range(views)]
-    features, labels = zip(*passes, strict=True)
-    if not all(torch.equal(labels[0], other) for other in labels[1:]):
-        raise ValueError(
-            'Passes over the training clips have them in different orders: their '
-            'loader must not shuffle.'
-        )
-    return torch.stack(features), labels[0]
+    features = labels = None
+    for view in range(views):
+        found, found_labels = extract(batches)
+        # Not a list to stack, which would hold every view twice.
+        if features is None:
+            features, labels = found.new_empty(views, *found.shape), found_labels
+        if not torch.equal(labels, found_labels):
+            raise ValueError(
+                'Passes over the training clips have them in different orders: their '
+                'loader must not shuffle.'
+            )
+        features[view] = found
+    return features, labels
 
 
 def probe_features(

@@ -170,6 +170,20 @@ def test_passes_in_another_order_are_no_views():
         extract_views(lambda _: (torch.eye(2), next(passes)), [], 2)
 
 
+def test_a_view_is_released_when_it_has_its_place():
+    given = []
+
+    def extract(_):
+        assert sum(view() is not None for view in given) <= 1
+        features = torch.full((2, 3), float(len(given)))
+        given.append(weakref.ref(features))
+        return features, LABELS
+
+    features, labels = extract_views(extract, [], 4)
+    assert torch.equal(features, torch.arange(4.0)[:, None, None].expand(4, 2, 3))
+    assert torch.equal(labels, LABELS)
+
+
 @pytest.mark.parametrize('probe', [probe_features, probe_joints])
 def test_the_seed_is_that_of_the_linear_probe(probe, monkeypatch):
     seeds = []
