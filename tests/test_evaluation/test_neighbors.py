@@ -1,7 +1,11 @@
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
 from mmaction.evaluation.functional import mean_average_precision
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
 
 from fdmae_mm.evaluation import (
     few_shot_accuracy,
@@ -83,6 +87,32 @@ def test_average_precision_is_that_of_mmaction(monkeypatch):
     found = retrieval_map(gallery, gallery_labels, queries, labels)
     assert found == pytest.approx(100 * expected, rel=1e-5)
     assert 10 < found < 90
+
+
+class Largest(TorchDispatchMode):
+    """Bytes of the largest tensor that is made."""
+
+    bytes = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **kwargs or {})
+        for tensor in tree_flatten(made)[0]:
+            if isinstance(tensor, torch.Tensor):
+                self.bytes = max(self.bytes, tensor.nbytes)
+        return made
+
+
+@pytest.mark.parametrize(
+    'protocol', [partial(nearest_neighbor_accuracy, metric='euclidean'), retrieval_map]
+)
+def test_memory_is_that_of_a_chunk(protocol, monkeypatch):
+    bank, queries = random_set(90), random_set(50, seed=1)
+    whole = protocol(*bank, *queries)
+    monkeypatch.setattr(neighbors, 'CHUNK', 16)
+    with Largest() as largest:
+        found = protocol(*bank, *queries)
+    assert found == pytest.approx(whole)
+    assert largest.bytes <= 16 * 90 * 4  # float32 cosines or distances
 
 
 def test_few_shot_of_classes_that_lie_apart_is_perfect():
