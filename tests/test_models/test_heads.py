@@ -1,6 +1,7 @@
 import pytest
 import torch
 from mmaction.structures import ActionDataSample
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fdmae_mm.models import (
     FinetuneHead,
@@ -291,6 +292,32 @@ def test_knn_compares_in_float32_under_autocast():
     with torch.autocast('cpu', torch.bfloat16):
         votes = head(bank.view(50, 1, 2, 1, 1))
     assert votes.argmax(1).tolist() == list(range(50))
+
+
+def test_knn_votes_take_a_number_for_each_class():
+    """Not one for each neighbour and class."""
+    head = KNNHead(num_classes=500, in_channels=2, k=400)
+    angles = torch.rand(400, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(400) % 4
+    head.fill(torch.stack([angles.cos(), angles.sin()], 1), labels)
+    feats = torch.tensor([1.0, 0.0]).expand(8, 2)[:, None, :, None, None]
+    weight = (angles.cos() / head.temperature).softmax(0)
+    expected = [weight[labels == label].sum().item() for label in range(4)]
+    largest = 0
+
+    class Largest(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            nonlocal largest
+            made = function(*args, **kwargs or {})
+            for tensor in made if isinstance(made, (tuple, list)) else [made]:
+                largest = max(largest, tensor.numel())
+            return made
+
+    with Largest():
+        votes = head(feats)
+    assert votes[7, :4].tolist() == pytest.approx(expected, abs=1e-6)
+    assert not votes[:, 4:].any()
+    assert largest <= 8 * 500
 
 
 def test_knn_head_without_a_bank_says_what_to_add():

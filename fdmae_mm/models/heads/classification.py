@@ -175,7 +175,5 @@ class KNNHead(BaseHead):
             cosine = self.embed(feats) @ self.bank.T
         cosine, nearest = cosine.topk(self.k, dim=1)
         weight = (cosine / self.temperature).softmax(1)
-        votes = F.one_hot(
-            self.bank_labels[nearest], self.num_classes
-        )  # (N, k, classes)
-        return (votes * weight.unsqueeze(-1)).sum(1)
+        votes = weight.new_zeros(weight.shape[0], self.num_classes)
+        return votes.scatter_add_(1, self.bank_labels[nearest], weight)
