@@ -290,19 +290,20 @@ class SkeletonDataset(PoseDataset):
                 f'of the training split, which has {found}: it takes four subjects or '
                 "more, under the key 'subject' of every clip."
             )
-        held = _in_order(subjects)[3::4]
+        held = set(_in_order(subjects)[3::4])
         return {name for name in names if (subject_of[name] in held) == held_out}
 
     def _keep_classes(self, samples: list[dict]) -> list[dict]:
         if self.multi_class:
             raise ValueError('classes asks for one label a clip: multi_class=True.')
         counts = Counter(int(sample['label']) for sample in samples)
-        if absent := sorted(set(self.classes) - counts.keys()):
+        classes = set(self.classes)
+        if absent := sorted(classes - counts.keys()):
             raise ValueError(
                 f'{self.ann_file}, split {self.split}: no clip has the classes '
                 f'{absent}. It has {sorted(counts)}.'
             )
-        return [s for s in samples if s['label'] in self.classes]
+        return [s for s in samples if s['label'] in classes]
 
     def _draw_share(self, samples: list[dict]) -> list[dict]:
         # Not from numpy's global generator, whose state differs between ranks.

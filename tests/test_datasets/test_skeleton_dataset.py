@@ -549,6 +549,26 @@ def test_classes_are_kept_with_their_labels(build, many):
     assert count(build(classes=[1, 2], label_share=0.1)) == [0, 3, 1]
 
 
+def test_a_clip_is_not_compared_with_every_class(build, annotation):
+    compared = []
+
+    class Label(int):
+        __hash__ = int.__hash__
+
+        def __eq__(self, other):
+            compared.append(self)
+            return int(self) == other
+
+    clip = annotation['annotations'][0]
+    annotation['annotations'] = [
+        dict(clip, frame_dir=str(label), label=label) for label in range(100)
+    ]
+    annotation['metainfo'] = {}
+    classes = [Label(label) for label in range(50, 100)]
+    assert names(build(None, classes=classes)) == [str(k) for k in range(50, 100)]
+    assert len(compared) <= 300
+
+
 def test_a_class_without_clips(build, many):
     with pytest.raises(ValueError, match=r'classes \[7\]. It has \[0, 1, 2\]'):
         build(classes=[0, 7])

@@ -7,7 +7,7 @@ import io
 import json
 from abc import abstractmethod
 from argparse import ArgumentParser
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
@@ -120,14 +120,6 @@ class LabelledConverter(BaseConverter):
         self._rows: dict[str, dict[str, str]] = {}
         self._table: PurePosixPath | None = None
         self._names: set[str] = set()
-        self._labels: set[str] = set()
-
-    @property
-    def classes(self) -> list[str]:
-        """Class names, known when all paths are."""
-        if all(label.isdecimal() for label in self._labels):
-            return sorted(self._labels, key=lambda label: (int(label), label))
-        return sorted(self._labels)
 
     def accepts(self, path: PurePosixPath) -> bool:
         """Whether the name has an ending of the format."""
@@ -189,9 +181,13 @@ class LabelledConverter(BaseConverter):
         """Collects the names of the samples and of their classes."""
         self._names = {self.name_of(path) for path in paths}
         if self._table is None:
-            self._labels = {self.class_of(path) for path in paths} - {''}
+            labels = {self.class_of(path) for path in paths} - {''}
         else:
-            self._labels = {row['label'] for row in self._rows.values()}
+            labels = {row['label'] for row in self._rows.values()}
+        # Not in a property, which every file would sort anew.
+        self.classes = sorted(labels)
+        if all(label.isdecimal() for label in labels):
+            self.classes.sort(key=int)
 
     @staticmethod
     def name_of(path: PurePosixPath) -> str:
@@ -312,10 +308,11 @@ class LabelledConverter(BaseConverter):
     def _draw(self, annotations: list[dict]) -> set[str]:
         """A fifth of each class. scikit-learn's refuses classes of one sample."""
         rng = np.random.default_rng(self.seed)
-        held_out = set()
-        for label, count in sorted(Counter(a['label'] for a in annotations).items()):
-            names = [a['frame_dir'] for a in annotations if a['label'] == label]
-            taken = max(1, round(0.2 * count)) if count > 1 else 0
+        held_out, by_label = set(), defaultdict(list)
+        for annotation in annotations:
+            by_label[annotation['label']].append(annotation['frame_dir'])
+        for _, names in sorted(by_label.items()):
+            taken = max(1, round(0.2 * len(names))) if len(names) > 1 else 0
             held_out.update(rng.permutation(names)[:taken].tolist())
         return held_out
 

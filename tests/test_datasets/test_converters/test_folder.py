@@ -11,7 +11,12 @@ from mmaction.datasets import PoseDataset
 
 from fdmae_mm.datasets import SkeletonDataset
 from fdmae_mm.datasets.annotation import load_annotation, save_annotation
-from fdmae_mm.datasets.converters import BadFileError, FolderConverter, convert
+from fdmae_mm.datasets.converters import (
+    BadFileError,
+    FolderConverter,
+    convert,
+    folder,
+)
 from fdmae_mm.datasets.converters.folder import read_layout
 from fdmae_mm.datasets.layouts import get_layout
 
@@ -297,6 +302,43 @@ def test_drawn_split(tmp_path, layout):
         assert 'single/0' in train
     assert splits[0] == splits[1]
     assert any(split != splits[0] for split in splits[2:])
+
+
+class Label(int):
+    """One that counts how often labels are compared."""
+
+    compared = 0
+    __hash__ = int.__hash__
+
+    def __eq__(self, other):
+        Label.compared += 1
+        return int(self) == int(other)
+
+
+def test_a_draw_does_not_search_all_clips_for_each_class(layout):
+    clips = [dict(frame_dir=f'{i:03d}', label=Label(i % 50)) for i in range(200)]
+    held_out = FolderConverter(layout)._draw(clips)
+    assert Label.compared <= 400
+    # One of four: those that the generator gives for a class after the other.
+    rng = np.random.default_rng(0)
+    drawn = [
+        rng.permutation([f'{i:03d}' for i in range(k, 200, 50)]) for k in range(50)
+    ]
+    assert held_out == {names[0] for names in drawn}
+
+
+def test_classes_are_put_into_order_once(tmp_path, layout, monkeypatch):
+    sorts = []
+
+    def counted(items, **how):
+        sorts.append(items)
+        return sorted(items, **how)
+
+    monkeypatch.setattr(folder, 'sorted', counted, raising=False)
+    files = {f'{k}/{i}.npy': array(0) for k in ('10', '9') for i in range(8)}
+    annotation, _ = convert(FolderConverter(layout), write(tmp_path, files))
+    assert annotation['metainfo']['classes'] == ['9', '10']
+    assert len(sorts) < len(files)
 
 
 def test_listed_file_that_is_absent(tmp_path, layout):
