@@ -129,20 +129,24 @@ def _train(cfg: Config, args: argparse.Namespace, options: dict) -> None:
     try:
         runner.train()
     except Exception:
-        # The terminal shows less, and nobody may have seen it.
-        end = logging.LogRecord(
-            runner.logger.name,
-            logging.ERROR,
-            __file__,
-            0,
-            'The run ended here:',
-            None,
-            sys.exc_info(),
-        )
-        for handler in runner.logger.handlers:
-            if isinstance(handler, logging.FileHandler):
-                handler.handle(end)
+        _log_end(runner.logger)
         raise
+
+
+def _log_end(logger: logging.Logger) -> None:
+    """Write the error that ends a run into its log; the terminal shows it by itself."""
+    error = logger.makeRecord(
+        logger.name,
+        logging.ERROR,
+        __file__,
+        0,
+        'The run ended here:',
+        (),
+        sys.exc_info(),
+    )
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(error)
 
 
 def _initial_weights(cfg: Config) -> str | None:
