@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 import textwrap
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -17,6 +17,8 @@ from scipy.spatial.distance import cdist
 from .style import COLUMN, PALETTE, new_figure, styled
 
 _MARKERS = 'os^DvPX*<>'
+# Clips that tell the centre of a class: all pairs of a large one would not fit memory.
+_SAMPLE = 2000
 
 
 def embed_features(
@@ -78,7 +80,8 @@ def plot_features(
 
     Returns:
         tuple: The figure, and the centre of each class by its name: its clip with the
-        smallest sum of distances to the others.
+        smallest sum of distances to the others, or to every nth where they are more
+        than 2,000.
     """
     spread = np.ptp(points, axis=0)
     figure = new_figure(width, width * np.clip(spread[1] / spread[0], 0.6, 1.2))
@@ -93,7 +96,8 @@ def plot_features(
         name = str(label) if classes is None else classes[label]
         members = points[labels == label]
         # A median could lie between two groups of a class, on another one.
-        centers[name] = members[cdist(members, members).sum(0).argmin()]
+        others = members[:: math.ceil(len(members) / _SAMPLE)]
+        centers[name] = members[cdist(others, members).sum(0).argmin()]
         color = PALETTE[index % len(PALETTE)]
         marker = _MARKERS[index // len(PALETTE) % len(_MARKERS)]
         ax.scatter(
@@ -121,17 +125,22 @@ def _part(texts: list[Text]) -> None:
     boxes = np.array([text.get_window_extent().extents for text in texts])
     for _ in range(100):
         moved = False
-        for i, j in itertools.combinations(range(len(boxes)), 2):
-            overlap = np.minimum(boxes[i, 2:], boxes[j, 2:]) - np.maximum(
-                boxes[i, :2], boxes[j, :2]
-            )
-            if (overlap > 0).all():
-                moved = True
-                low, high = sorted((i, j), key=lambda k: boxes[k, 1])
-                boxes[low, 1::2] -= overlap[1] / 2 + 0.5
-                boxes[high, 1::2] += overlap[1] / 2 + 0.5
+        for i, box in enumerate(boxes):
+            near = (_overlap(box, boxes[i + 1 :]) > 0).all(1)
+            for j in i + 1 + np.flatnonzero(near):
+                overlap = _overlap(box, boxes[j])
+                if (overlap > 0).all():  # still, after the box was pushed by another
+                    moved = True
+                    low, high = sorted((i, j), key=lambda k: boxes[k, 1])
+                    boxes[low, 1::2] -= overlap[1] / 2 + 0.5
+                    boxes[high, 1::2] += overlap[1] / 2 + 0.5
         if not moved:
             break
     for text, box in zip(texts, boxes, strict=True):
         middle = (box[:2] + box[2:]) / 2
         text.set_position(text.axes.transData.inverted().transform(middle))
+
+
+def _overlap(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Width and height that (4,) shares with each of (..., 4), below 0 for a gap."""
+    return np.minimum(box[2:], boxes[..., 2:]) - np.maximum(box[:2], boxes[..., :2])

@@ -2,8 +2,9 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
-from fdmae_mm.visualization import embed_features, plot_features
+from fdmae_mm.visualization import embed_features, features, plot_features
 
 
 def test_names_stand_at_the_clip_in_the_middle():
@@ -23,6 +24,34 @@ def test_names_do_not_lie_on_each_other():
     )
     boxes = [text.get_window_extent() for text in figure.axes[0].texts]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
+def test_names_are_not_compared_pair_by_pair(monkeypatch):
+    compared = []
+
+    def overlap(box, boxes):
+        compared.append(box)
+        return np.full(boxes[..., 2:].shape, -1.0)
+
+    monkeypatch.setattr(features, '_overlap', overlap)
+    points = np.random.default_rng(0).normal(size=(30, 2))
+    plot_features(points, np.arange(30))
+    assert len(compared) == 30
+
+
+def test_the_centre_of_a_large_class_is_told_by_a_sample(monkeypatch):
+    shapes = []
+
+    def counted(one, other):
+        shapes.append((len(one), len(other)))
+        return cdist(one, other)
+
+    monkeypatch.setattr(features, 'cdist', counted)
+    points = np.stack([np.arange(5000), np.arange(5000) % 7], 1).astype(float)
+    labels = np.arange(5000) < 4500
+    _, centers = plot_features(points, labels.astype(int))
+    assert shapes == [(500, 500), (1500, 4500)]
+    assert centers['1'][0] == pytest.approx(2250, abs=10)
 
 
 def test_map_keeps_groups_by_angle_and_not_by_length():
