@@ -289,7 +289,8 @@ class InputReader:
                     f'there is no split {self.split!r}, only {sorted(content["split"])}'
                 )
             chosen = set(map(str, content['split'][self.split]))
-        layout = content.get('metainfo', {}).get('layout')
+        # Once for the file: fields of a layout take longer than a clip.
+        layout = self.layout or _to_layout(content.get('metainfo', {}).get('layout'))
         return [
             self._clip(name, annotation, layout)
             for name, annotation in zip(names, clips, strict=True)
@@ -297,7 +298,10 @@ class InputReader:
         ]
 
     def _clip(
-        self, name: str, annotation: Mapping, layout: str | Mapping | None = None
+        self,
+        name: str,
+        annotation: Mapping,
+        layout: str | Mapping | SkeletonLayout | None = None,
     ) -> Clip:
         if 'keypoint' not in annotation:
             raise ValueError(

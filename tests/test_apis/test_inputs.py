@@ -7,7 +7,7 @@ from fdmae_mm.apis.inputs import InputReader
 from fdmae_mm.datasets.annotation import save_annotation
 from fdmae_mm.datasets.converters import LeftOut
 from fdmae_mm.datasets.converters.ntu_missing import MISSING_SKELETONS
-from fdmae_mm.datasets.layouts import LAYOUTS, layout_from_joints
+from fdmae_mm.datasets.layouts import LAYOUTS, get_layout, layout_from_joints
 
 NTU = LAYOUTS['nturgb+d']
 NTU_NAME = 'S001C002P003R002A013.skeleton'
@@ -81,6 +81,26 @@ def test_an_annotation_file_and_a_split_of_it(annotation_file):
     assert [c.name for c in read(annotation_file, split='train')] == ['a', 'c']
     with pytest.raises(ValueError, match=r"no split 'test', only \['train', 'val'\]"):
         read(annotation_file, split='test')
+
+
+def test_the_fields_of_a_layout_are_read_once_for_a_file(tmp_path, monkeypatch):
+    fields, built = dict(name='two', joints=['pelvis', 'head'], edges=[[1, 0]]), []
+
+    def counted(layout):
+        built.extend([layout] if isinstance(layout, dict) else [])
+        return get_layout(layout)
+
+    monkeypatch.setattr('fdmae_mm.apis.inputs.get_layout', counted)
+    clips = [dict(frame_dir=name, keypoint=array(1, 3, 2, 3)) for name in 'abc']
+    content = dict(split={}, annotations=clips, metainfo=dict(layout=fields))
+    save_annotation(content, tmp_path / 'a.pkl')
+    found = read(str(tmp_path / 'a.pkl'))
+    assert [clip.layout.joints for clip in found] == 3 * [('pelvis', 'head')]
+    assert built == [fields]
+    # Where another is given, that of the file does not matter.
+    fields['edges'] = [['pelvis', 'nope']]
+    save_annotation(content, tmp_path / 'a.pkl')
+    assert read(str(tmp_path / 'a.pkl'), layout='coco')[0].layout is LAYOUTS['coco']
 
 
 def test_a_file_of_an_array_is_mapped_and_not_read(tmp_path):
