@@ -179,7 +179,9 @@ class LoadedWeightsHook(Hook):
         backbone = getattr(unwrap(runner), 'backbone', None)
         if backbone is None or runner._resume:
             return
-        init_cfg = runner.cfg.model.get('backbone', {}).get('init_cfg')
+        described = runner.cfg.get('model', {}).get('backbone', {}).get('init_cfg')
+        # A runner may have been given a model that is built.
+        init_cfg = described or getattr(backbone, 'init_cfg', None)
         refuse_other_encoder(backbone, init_cfg, runner._load_from is not None)
         if encoder:
             raise _other_encoder(self._source, encoder, backbone)

@@ -39,7 +39,8 @@ class ResultRecordHook(Hook):
         """
         self._begin = time.monotonic()
         self._revision = revision()
-        init_cfgs = runner.cfg.model.get('backbone', {}).get('init_cfg') or {}
+        model = runner.cfg.get('model', {})
+        init_cfgs = model.get('backbone', {}).get('init_cfg') or {}
         if not isinstance(init_cfgs, Sequence):
             init_cfgs = [init_cfgs]
         starts = [init.get('checkpoint') for init in init_cfgs]
