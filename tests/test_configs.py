@@ -1,5 +1,6 @@
 """Every config of the tree is built and makes one step."""
 
+import itertools
 import math
 import re
 from pathlib import Path
@@ -24,24 +25,24 @@ NAMES = sorted(
 
 
 def annotation_of(num_joints, num_classes, splits):
-    """Two clips that satisfy a config's data set."""
+    """Two clips in each split, that satisfy a config's data set."""
     generator = torch.Generator().manual_seed(0)
-    annotations = []
-    for i in range(2):
+    annotations, split = [], {name: [] for name in sorted(splits)}
+    for name, i in itertools.product(split, range(2)):
         steps = torch.randn(1 + i % 2, 20, num_joints, 3, generator=generator)
         keypoint = steps.mul(0.02).cumsum(1) + torch.randn(
             num_joints, 3, generator=generator
         )
         annotations.append(
             dict(
-                frame_dir=f'clip{i}',
+                frame_dir=f'{name}{i}',
                 label=i % num_classes,
                 keypoint=keypoint.numpy(),
                 total_frames=20,
             )
         )
-    names = [a['frame_dir'] for a in annotations]
-    return dict(split={s: names for s in splits}, annotations=annotations)
+        split[name].append(f'{name}{i}')
+    return dict(split=split, annotations=annotations)
 
 
 def datasets_of(cfg):
