@@ -393,7 +393,7 @@ def unwrap_parameter_groups() -> str | None:
 
 
 def shorten_history() -> str | None:
-    """Keep the last 10,000 values of a logged scalar, where one step has one value.
+    """Make a logged scalar forget all but its last 10,000 values, one of each step.
 
     Cause: HistoryBuffer of mmengine 0.10.7 keeps a million, copies all of them in every
     step, and they stand in every checkpoint. A run of 125,000 steps with 15 scalars
