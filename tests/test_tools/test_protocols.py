@@ -203,7 +203,11 @@ def test_a_probe_measures_the_checkpoint_that_it_names(linear, checkpoint, given
         assert torch.equal(model.backbone.joint_table.cpu(), table)
 
 
-def test_cfg_options_have_the_last_word_in_train_and_test(tiny_config, monkeypatch):
+def test_cfg_options_have_the_last_word_in_train_and_test(
+    tiny_config, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+
     class Built(Exception):  # noqa: N818
         pass
 
