@@ -375,12 +375,12 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     cfg.model.backbone.init_cfg = checkpoint and dict(pretrained, checkpoint=checkpoint)
     if 'bank_dataloader' not in cfg or cfg.model.type != 'RecognizerGCN':
         raise ValueError(f'{args.config} is not a config of configs/benchmarks.')
-    if args.views > 1 and cfg.get('train_dataloader') is None:
-        raise ValueError(
-            f'{args.config} has no train_dataloader for --views {args.views}. Take one '
-            'of configs/benchmarks/linear, or --views 1.'
-        )
     if args.views > 1:
+        if cfg.get('train_dataloader') is None:
+            raise ValueError(
+                f'{args.config} has no train_dataloader for --views {args.views}. Take '
+                'one of configs/benchmarks/linear, or --views 1.'
+            )
         _check_same_labels(cfg)
     init_default_scope(cfg.default_scope)
     seed = cfg.randomness.seed

@@ -65,16 +65,13 @@ def refuse_other_heads(
         ValueError: The numbers differ.
     """
     meta = checkpoint.get('meta') or {}
-    # A converted one has no config, but the settings that the converter found.
-    found = meta.get('cfg_options') or {}
     for part, module in parts:
         attentions = (getattr(b, 'attn', None) for b in getattr(module, 'blocks', ()))
         own = next((getattr(attn, 'num_heads', None) for attn in attentions), None)
         if own is None:
             continue
-        there = _recorded_heads(meta.get('cfg'), part)
-        there = found.get(f'model.{part}.num_heads') if there is None else there
-        if None not in (own, there) and own != there:
+        there = _recorded_heads(meta, part)
+        if there is not None and own != there:
             raise ValueError(
                 f'{source} was trained with num_heads={there}, and the config has '
                 f'{own}: the same weights would compute other features. Set '
@@ -82,12 +79,15 @@ def refuse_other_heads(
             )
 
 
-def _recorded_heads(config: object, part: str) -> int | None:
-    """``model.backbone.num_heads`` in the text of a config."""
+def _recorded_heads(meta: Mapping, part: str) -> int | None:
+    """``model.backbone.num_heads`` in the meta data of a checkpoint."""
     try:
-        return config_setting(config, 'model', part, 'num_heads')
+        there = config_setting(meta.get('cfg'), 'model', part, 'num_heads')
     except (SyntaxError, TypeError, ValueError):  # none, or of another tool
-        return None
+        there = None
+    if there is None:  # a converted one has the settings that the converter found
+        there = (meta.get('cfg_options') or {}).get(f'model.{part}.num_heads')
+    return there
 
 
 def refuse_other_encoder(
@@ -120,9 +120,8 @@ def refuse_other_encoder(
         prefix = f'{init["prefix"].rstrip(".")}.' if init.get('prefix') else ''
         if missing := _missing(backbone, loaded, prefix):
             raise _other_encoder(init['checkpoint'], missing, backbone)
-        for name, value in backbone.state_dict().items():
-            there = loaded[prefix + name].to(value)
-            if not replaced and not torch.equal(value, there):
+        for name, value in () if replaced else backbone.state_dict().items():
+            if not torch.equal(value, loaded[prefix + name].to(value)):
                 raise ValueError(
                     f'{init["checkpoint"]} was not loaded into '
                     f'{type(backbone).__name__}: {name} has other values. Its '

@@ -38,6 +38,10 @@ class ResultRecordHook(Hook):
         Both may be replaced before it ends.
         """
         self._begin = time.monotonic()
+        self._note_start(runner)
+
+    @master_only  # which writes records and checkpoints
+    def _note_start(self, runner: Runner) -> None:
         self._revision = revision()
         model = runner.cfg.get('model', {})
         init_cfgs = model.get('backbone', {}).get('init_cfg') or {}
