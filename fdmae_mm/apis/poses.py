@@ -21,8 +21,8 @@ from torch import nn
 from .. import compat
 from ..datasets.keypoints import interpolate_joints
 from ..datasets.layouts import LAYOUTS, SkeletonLayout, layout_from_joints
+from ..datasets.tracking import Track
 from .loading import read_weights
-from .tracking import Track
 
 #: A frame (H, W, 3), uint8, BGR -> boxes of persons (N, 5): left, top, right, bottom,
 #: score; or (N, 4), all of score 1.

@@ -25,9 +25,9 @@ from ..datasets.annotation import load_annotation, save_annotation
 from ..datasets.converters import BadFileError, LabelledConverter, convert
 from ..datasets.converters.folder import layout_entry
 from ..datasets.layouts import LAYOUTS
+from ..datasets.tracking import choose, link
 from ..files import printable
 from .poses import Detector, FramePoses, PoseLifter, layout_of, load_pose_model
-from .tracking import choose, link
 
 VIDEO_SUFFIXES = ('.mp4', '.avi', '.mov', '.mkv', '.webm')
 
@@ -82,7 +82,7 @@ class VideoPoseEstimator:
     """Poses of the persons in a video, as an annotation of MMAction2.
 
     ``VideoPoseEstimator(config, weights, detector=...)('clip.mp4')``. Persons are
-    followed over the frames by :func:`fdmae_mm.apis.tracking.link`; whoever is not
+    followed over the frames by :func:`fdmae_mm.datasets.tracking.link`; whoever is not
     seen in a frame is zeros in it. Memory holds a batch of frames, and the poses.
 
     Args:
@@ -98,7 +98,7 @@ class VideoPoseEstimator:
             it poses stay 2-D. See :class:`fdmae_mm.apis.poses.PoseLifter`.
         lifter_weights: Its checkpoint.
         max_persons: Persons kept of each video, see
-            :func:`fdmae_mm.apis.tracking.choose`.
+            :func:`fdmae_mm.datasets.tracking.choose`.
         min_score: Boxes and one-stage persons of a lower score are left out.
         max_gap: Frames for which a person can be lost and found again.
         min_frames: Who is seen in fewer frames is dropped, unless the video is shorter.

@@ -27,10 +27,10 @@ from fdmae_mm.apis.poses import (
     load_pose_model,
     mmdet_detector,
 )
-from fdmae_mm.apis.tracking import Track
 from fdmae_mm.apis.video import Video, VideoPoseEstimator, convert_videos
 from fdmae_mm.datasets.annotation import load_annotation
 from fdmae_mm.datasets.layouts import LAYOUTS
+from fdmae_mm.datasets.tracking import Track
 from fdmae_mm.files import shipped
 
 needs_mmpose = pytest.mark.skipif(
@@ -350,7 +350,7 @@ def make_track(frames, drift=(3.0, 1.0)):
     track = Track()
     for t in frames:
         joints = base + np.array(drift) * t + rng.normal(0, 1, (17, 2))
-        track.append(t, joints.astype(np.float32), np.ones(17, np.float32))
+        track.append(t, 0, joints.astype(np.float32), np.ones(17, np.float32))
     return track
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from ..tracking import Track, choose, link
 from .base import BadFileError
 from .folder import LabelledConverter
-
-# A person moves less than this between frames, in diagonals of the box of its joints.
-# Two persons side by side are about 0.3 apart, but each is closer to itself.
-_MAX_MOTION = 0.5
 
 
 class Person(NamedTuple):
@@ -34,11 +31,9 @@ class Person(NamedTuple):
 class PersonsConverter(LabelledConverter):
     """Files that say who is in each frame, not who is who.
 
-    Persons are linked from frame to frame by the Hungarian method on the median
-    distance of the joints that were measured in both, in units of the size of the
-    person, which is the larger one of the two poses; who is away for a while is found
-    again near the last place. Persons with an identity are linked by it. Those with the
-    highest sum of mean scores over the frames are kept, highest first; where one is not
+    Persons with an identity are linked by it, others by their poses, see
+    :func:`~fdmae_mm.datasets.tracking.link`. Which of them are kept, and in which
+    order: see :func:`~fdmae_mm.datasets.tracking.choose`. In frames where one is not
     found, its joints are zeros.
 
     Labels and splits: see :class:`LabelledConverter`.
@@ -100,14 +95,13 @@ class PersonsConverter(LabelledConverter):
             raise BadFileError(f'no person in any of {len(frames)} frames')
         if len(dims) > 1:
             raise BadFileError('some keypoints have 2 coordinates and others 3')
-        tracks = _tracks(frames)
-        tracks.sort(key=_importance, reverse=True)
-        tracks = tracks[: self.max_persons]
+        tracks = choose(_tracks(frames), self.max_persons, min_frames=1)
         shape = (len(tracks), len(frames), self._skeleton.num_joints)
         keypoint = np.zeros((*shape, *dims), np.float32)
         score = np.zeros(shape, np.float32)
         for row, track in enumerate(tracks):
-            for frame, person in track.items():
+            for frame, index in zip(track.frames, track.persons, strict=True):
+                person = frames[frame][index]
                 keypoint[row, frame] = person.keypoint
                 score[row, frame] = person.score
         if dims == {3}:
@@ -123,15 +117,8 @@ def check_identities(people: Sequence[Person]) -> None:
         raise BadFileError(f'two persons have the identity {twice[0]}')
 
 
-def _importance(track: dict[int, Person]) -> float:
-    """Sum over the frames of the mean score."""
-    return sum(
-        np.nan_to_num(p.score, posinf=0, neginf=0).mean() for p in track.values()
-    )
-
-
-def _tracks(frames: Sequence[Sequence[Person]]) -> list[dict[int, Person]]:
-    """Links persons over frames: for each, what was seen of it by frame.
+def _tracks(frames: Sequence[Sequence[Person]]) -> list[Track]:
+    """Links persons over frames.
 
     Raises:
         BadFileError: Some persons have an identity and others none.
@@ -140,63 +127,25 @@ def _tracks(frames: Sequence[Sequence[Person]]) -> list[dict[int, Person]]:
     if given == {True, False}:
         raise BadFileError('some persons have an identity and others have none')
     if given == {False}:
-        return _associate(frames)
-    tracks = {}
+        return link(map(_poses, frames))
+    tracks = defaultdict(Track)
     for frame, people in enumerate(frames):
-        for person in people:
-            tracks.setdefault(person.identity, {})[frame] = person
+        poses, scores = _poses(people)
+        for k, person in enumerate(people):
+            tracks[person.identity].append(frame, k, poses[k], scores[k])
     return list(tracks.values())
 
 
-def _associate(frames: Sequence[Sequence[Person]]) -> list[dict[int, Person]]:
-    """Links each person to the track whose last pose is nearest."""
-    tracks, last, seen = [], [], []
-    for frame, people in enumerate(frames):
-        now, of = [_measured(person.keypoint) for person in people], {}
-        if tracks and people:
-            # Whoever is out of reach weighs nothing, and pushes nobody away, as does
-            # who has no joint in common: there the distance is NaN. A track of which
-            # nothing was seen for long gives way to one that was seen just now.
-            near = np.fmax(_MAX_MOTION - _distance(np.stack(last), np.stack(now)), 0)
-            near /= (frame - np.array(seen))[:, None]
-            pairs = linear_sum_assignment(near, maximize=True)
-            of = {i: t for t, i in zip(*pairs, strict=True) if near[t, i] > 0}
-        for i, person in enumerate(people):
-            if i not in of:
-                of[i] = len(tracks)
-                tracks.append({})
-                last.append(now[i])
-                seen.append(frame)
-            tracks[of[i]][frame] = person
-            last[of[i]], seen[of[i]] = now[i], frame
-    return tracks
+def _poses(people: Sequence[Person]) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (N, V, C) and scores (N, V) of a frame, both 0 where nothing was measured.
 
-
-def _measured(keypoint: np.ndarray) -> np.ndarray:
-    """A pose (V, C) with NaN for the joints that were not measured."""
-    there = np.isfinite(keypoint).all(-1) & keypoint.any(-1)
-    return np.where(there[:, None], keypoint, np.nan)
-
-
-def _distance(before: np.ndarray, now: np.ndarray) -> np.ndarray:
-    """How far apart poses are, in diagonals of the box of the larger one.
-
-    Args:
-        before: Poses (K, V, C), NaN where a joint was not measured.
-        now: Poses (N, V, C).
-
-    Returns:
-        Median over the common joints, (K, N), NaN for those without any.
+    Scores that tell nothing of a person are 1.
     """
-    distance = np.linalg.norm(before[:, None] - now, axis=-1)
-    distance.sort()  # NaN last; np.nanmedian would warn where there is nothing else
-    count = np.isfinite(distance).sum(-1, keepdims=True)
-    middle = np.concatenate([(count - 1) // 2, count // 2], -1)
-    median = np.take_along_axis(distance, middle, -1).mean(-1)
-    size = np.maximum(_size(before)[:, None], _size(now))
-    return median / np.maximum(size, np.finfo(np.float32).eps)
-
-
-def _size(poses: np.ndarray) -> np.ndarray:
-    """Diagonals of the boxes around the measured joints, (N, V, C) -> (N,)."""
-    return np.linalg.norm(np.fmax.reduce(poses, 1) - np.fmin.reduce(poses, 1), axis=-1)
+    if not people:
+        return np.empty((0, 0, 0), np.float32), np.empty((0, 0), np.float32)
+    keypoint = np.stack([person.keypoint for person in people])
+    there = np.isfinite(keypoint).all(-1) & keypoint.any(-1)
+    score = np.stack([person.score for person in people])
+    score = np.where(there & np.isfinite(score), score, 0).clip(min=0)
+    score = np.where(score.any(-1, keepdims=True), score, there)
+    return np.where(there[..., None], keypoint, 0), score.astype(np.float32)

@@ -165,10 +165,10 @@ def test_persons_keep_their_places_when_the_order_changes(tmp_path):
 
 
 def test_all_persons_are_linked_at_once(tmp_path):
-    # The one at 50 is nearest to both of the frame before: going one by one would give
-    # it to the first, at 0, and take 120 for a leap of the other.
-    frames = [[pose(0, score=0.9), pose(70)], [pose(50, score=0.9), pose(120)]]
-    assert places(one(tmp_path, inferencer(frames))) == [[0, 50], [70, 120]]
+    # The one at 25 is nearest to the second of the frame before, at 35: going one by
+    # one would link these, and take 60 for a leap of the first.
+    frames = [[pose(0, score=0.9), pose(35)], [pose(25, score=0.9), pose(60)]]
+    assert places(one(tmp_path, inferencer(frames))) == [[0, 25], [35, 60]]
 
 
 def test_absent_person_is_zeros_and_comes_back(tmp_path):

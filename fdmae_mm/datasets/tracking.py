@@ -21,21 +21,25 @@ class Track:
 
     Args:
         frames: Indices of the frames, rising.
-        keypoint: Joints (V, 2) in each of them, in pixels.
+        persons: Index of the person among those of each of the frames.
+        keypoint: Joints (V, C) in each of them.
         score: Scores (V,) in each of them, 0 where a joint was not measured.
-        velocity: Pixels that the body moves a frame, (2,).
+        velocity: How far the body moves a frame, (C,).
     """
 
     frames: list[int] = field(default_factory=list)
+    persons: list[int] = field(default_factory=list)
     keypoint: list[np.ndarray] = field(default_factory=list)
     score: list[np.ndarray] = field(default_factory=list)
-    velocity: np.ndarray = field(default_factory=lambda: np.zeros(2, np.float32))
+    velocity: np.ndarray | float = 0.0
 
     def predict(self, frame: int) -> np.ndarray:
         """Where the joints are in a later frame if the body moves on as it did."""
         return self.keypoint[-1] + self.velocity * (frame - self.frames[-1])
 
-    def append(self, frame: int, keypoint: np.ndarray, score: np.ndarray) -> None:
+    def append(
+        self, frame: int, person: int, keypoint: np.ndarray, score: np.ndarray
+    ) -> None:
         """Adds what was seen in a frame."""
         if self.frames:
             both = (score > 0) & (self.score[-1] > 0)
@@ -45,6 +49,7 @@ class Track:
                 first = len(self.frames) == 1
                 self.velocity = speed if first else (self.velocity + speed) / 2
         self.frames.append(frame)
+        self.persons.append(person)
         self.keypoint.append(keypoint)
         self.score.append(score)
 
@@ -66,9 +71,9 @@ def likeness(
     between, as in a random walk.
 
     Args:
-        before: Joints (N, V, 2).
+        before: Joints (N, V, C).
         before_score: Scores (N, V), 0 where a joint was not measured.
-        now: Joints (K, V, 2).
+        now: Joints (K, V, C).
         now_score: Scores (K, V).
         gap: Frames from each pose before to now, (N,).
 
@@ -108,7 +113,7 @@ def link(
     again within ``max_gap`` frames.
 
     Args:
-        poses: For each frame, joints (N, V, 2) and scores (N, V) of the N
+        poses: For each frame, joints (N, V, C) and scores (N, V) of the N
             persons in it, in any order. It is read once, frame by frame.
         max_gap: Frames for which a person may not be seen.
 
@@ -116,8 +121,9 @@ def link(
         All tracks, in the order in which they start.
     """
     tracks: list[Track] = []
+    alive: list[Track] = []
     for frame, (keypoint, score) in enumerate(poses):
-        alive = [t for t in tracks if frame - t.frames[-1] <= max_gap + 1]
+        alive = [t for t in alive if frame - t.frames[-1] <= max_gap + 1]
         taken = {}
         if alive and len(keypoint):
             gap = np.array([frame - track.frames[-1] for track in alive])
@@ -138,7 +144,8 @@ def link(
             if k not in taken:
                 taken[k] = Track()
                 tracks.append(taken[k])
-            taken[k].append(frame, keypoint[k], score[k])
+                alive.append(taken[k])
+            taken[k].append(frame, k, keypoint[k], score[k])
     return tracks
 
 

@@ -5,7 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from fdmae_mm.apis.tracking import Track, choose, likeness, link
+from fdmae_mm.datasets.tracking import Track, choose, likeness, link
 
 SQUARE = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], np.float32)
 
@@ -146,6 +146,25 @@ def test_a_box_given_twice_does_not_split_a_person(doubled):
         assert track.frames == list(range(track.frames[0], track.frames[-1] + 1))
 
 
+def test_two_real_persons_who_fight_and_hug_are_told_apart(real_annotation):
+    """SBU, both in any order, and each not found in a tenth of the frames."""
+    rng = np.random.default_rng(0)
+    for sample in real_annotation('sbu')['annotations']:
+        keypoint = sample['keypoint']  # (2, T, V, 3)
+        who = [
+            [
+                m
+                for m in rng.permutation(2)
+                if keypoint[m, t].any() and rng.random() > 0.1
+            ]
+            for t in range(keypoint.shape[1])
+        ]
+        poses = (keypoint[found, t] for t, found in enumerate(who))
+        for track in link((pose, np.ones(pose.shape[:2])) for pose in poses):
+            seen = {who[t][i] for t, i in zip(track.frames, track.persons, strict=True)}
+            assert len(seen) == 1, sample['frame_dir']
+
+
 def test_nobody_at_all():
     assert link([EMPTY, EMPTY]) == []
     assert link([]) == []
@@ -154,7 +173,7 @@ def test_nobody_at_all():
 def make_track(poses, start=0, score=1.0):
     track = Track()
     for t, each in enumerate(poses, start):
-        track.append(t, each, np.full(4, score, np.float32))
+        track.append(t, 0, each, np.full(4, score, np.float32))
     return track
 
 
