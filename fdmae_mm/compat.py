@@ -100,6 +100,19 @@ def _require_mmcv() -> None:
         )
 
 
+def quiet_mmcv_lite() -> str | None:
+    """Let mmcv-lite be imported without a warning to install mmcv in its place.
+
+    Cause: ``mmcv.cnn`` of 2.1.0 warns in every process that it lacks an operator of
+    images, which nothing here uses. Nothing to do with a full mmcv.
+    """
+    # TODO: drop with an mmcv-lite that imports silently.
+    if importlib.util.find_spec('mmcv._ext') is not None:
+        return None
+    warnings.filterwarnings('ignore', r'Fail to import ``MultiScaleDeformableAttention')
+    return 'mmcv-lite warns in every process that an operator of images is missing'
+
+
 def alias_importlib_metadata() -> str | None:
     """Let the standard library stand in for the backport importlib_metadata.
 
@@ -592,6 +605,7 @@ _MMPOSE_WORK_AROUNDS = (
 )
 # The last one imports mmaction.models, which needs those before it.
 _WORK_AROUNDS = (
+    quiet_mmcv_lite,
     alias_importlib_metadata,
     restore_numpy_names,
     replace_pkg_resources,

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import textwrap
 import types
+import warnings
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -43,11 +44,11 @@ def with_gpu(monkeypatch):
     monkeypatch.setattr(compat, 'get_device', lambda: 'cuda')
 
 
-def run_python(code, missing):
+def run_python(code, missing=()):
     """Run code in a new process in which some modules cannot be imported."""
     hide = f'import sys; sys.modules.update(dict.fromkeys({missing!r}))\n'
     return subprocess.run(
-        [sys.executable, '-W', 'ignore', '-c', hide + textwrap.dedent(code)],
+        [sys.executable, '-c', hide + textwrap.dedent(code)],
         cwd=ROOT,
         env={**os.environ, 'PYTHONPATH': str(ROOT)},
         capture_output=True,
@@ -78,6 +79,27 @@ def test_missing_mmcv_says_what_to_install():
     assert result.returncode != 0
     assert 'ImportError: fdmae_mm needs mmcv' in result.stderr
     assert 'pip install "mmcv-lite>=2.1.0,<2.2"' in result.stderr
+
+
+# mmcv-lite ------------------------------------------------------------------------
+
+
+def test_mmcv_lite_is_imported_silently():
+    result = run_python('import fdmae_mm')
+    assert result.returncode == 0
+    assert 'MultiScaleDeformableAttention' not in result.stderr
+
+
+def test_a_full_mmcv_may_warn(monkeypatch):
+    monkeypatch.setitem(
+        sys.modules,
+        'mmcv._ext',
+        types.SimpleNamespace(__spec__=types.SimpleNamespace()),
+    )
+    with warnings.catch_warnings():
+        warnings.resetwarnings()
+        assert compat.quiet_mmcv_lite() is None
+        assert not warnings.filters
 
 
 # importlib_metadata and pkg_resources -------------------------------------------

@@ -151,14 +151,8 @@ def test_two_real_persons_who_fight_and_hug_are_told_apart(real_annotation):
     rng = np.random.default_rng(0)
     for sample in real_annotation('sbu')['annotations']:
         keypoint = sample['keypoint']  # (2, T, V, 3)
-        who = [
-            [
-                m
-                for m in rng.permutation(2)
-                if keypoint[m, t].any() and rng.random() > 0.1
-            ]
-            for t in range(keypoint.shape[1])
-        ]
+        there = keypoint.any((2, 3)) & (rng.random(keypoint.shape[:2]) > 0.1)
+        who = [rng.permutation(np.flatnonzero(now)) for now in there.T]
         poses = (keypoint[found, t] for t, found in enumerate(who))
         for track in link((pose, np.ones(pose.shape[:2])) for pose in poses):
             seen = {who[t][i] for t, i in zip(track.frames, track.persons, strict=True)}
