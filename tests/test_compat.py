@@ -23,7 +23,7 @@ import mmengine.runner.checkpoint
 import numpy as np
 import pytest
 import torch
-from mmengine.config import ConfigDict
+from mmengine.config import Config, ConfigDict
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel, MMDistributedDataParallel
 from mmengine.optim import DefaultOptimWrapperConstructor, build_optim_wrapper
@@ -599,6 +599,34 @@ def test_history_does_not_grow_with_a_run():
     history.update(3.0)
     assert len(history.data[0]) == len(history.data[1]) == 10_000
     assert history.current() == 3 and history.mean(2) == 2
+
+
+@pytest.mark.parametrize(
+    'name', ['fdmae_nw-ucla_small', 'benchmarks/knn/knn_sbu_small']
+)
+def test_a_config_anywhere_inherits_from_those_of_the_package(tmp_path, name):
+    config = tmp_path / 'mine.py'
+    config.write_text(f"_base_ = 'fdmae_mm::{name}.py'\nseed = _base_.default_scope\n")
+    mine = Config.fromfile(config).to_dict()
+    assert mine.pop('seed') == 'mmaction'
+    # No dict is given a scope, in which nothing is registered.
+    assert mine == Config.fromfile(ROOT / f'configs/{name}.py').to_dict()
+
+
+def test_a_config_that_the_package_lacks_is_named(tmp_path):
+    config = tmp_path / 'mine.py'
+    config.write_text("_base_ = 'fdmae_mm::fdmae_kinetics.py'\n")
+    with pytest.raises(
+        FileNotFoundError, match=r'mine\.py inherits from fdmae_mm::fdm'
+    ):
+        Config.fromfile(config)
+
+
+def test_bases_are_left_alone_where_mmengine_knows_the_package(monkeypatch):
+    monkeypatch.setitem(compat.MODULE2PACKAGE, 'fdmae_mm', 'fdmae_mm')
+    stock = Config._get_cfg_path
+    assert compat.inherit_from_this_package() is None
+    assert Config._get_cfg_path is stock
 
 
 def test_history_is_left_alone_where_it_is_short():
