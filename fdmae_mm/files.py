@@ -166,6 +166,11 @@ def config_setting(text: str, *keys: str) -> object:
     return None if value is None else ast.literal_eval(value)
 
 
+def bare_name(kind: str | type) -> str:
+    """Name of a ``type`` of a config: as it is, behind a scope, or of a class."""
+    return (kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2]
+
+
 def shipped(*parts: str) -> Path:
     """A file or folder of the project: ``shipped('configs')``, ``shipped('tools')``.
 

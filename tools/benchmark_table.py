@@ -439,7 +439,8 @@ def metafile(values: Values, configs: dict[str, Key]) -> str:
         results = [
             dict(
                 Task=f'Skeleton-based Action Recognition, {column}',
-                Dataset=title,
+                # MIM keeps one number of a name for each data set, whatever the task.
+                Dataset=f'{title}, {column}',
                 Metrics={
                     'Top 1 Accuracy': round(statistics.mean(found), 2),
                     'Runs': len(found),

@@ -13,6 +13,7 @@ default_hooks = dict(
     non_finite_loss=dict(type='NonFiniteLossHook'),
     loaded_weights=dict(type='LoadedWeightsHook'),
     num_classes=dict(type='NumClassesHook'),
+    teacher_check=dict(type='TeacherCheckHook'),
     result_record=dict(type='ResultRecordHook'),
 )
 

@@ -32,7 +32,7 @@ from ..datasets.skeleton_dataset import (
     shared_clips,
     unrepeated,
 )
-from ..engine.hooks.ema_teacher_hook import EMATeacherHook, unwrap
+from ..engine.hooks.ema_teacher_hook import unwrap
 from ..engine.hooks.loaded_weights_hook import refuse_other_encoder
 from ..evaluation import (
     check_few_shot,
@@ -53,8 +53,7 @@ from ..evaluation.records import (
     read_record,
     write_record,
 )
-from ..files import check_writable, held
-from ..models.recognizers import FDMAE
+from ..files import bare_name, check_writable, held
 from .loading import find_config, override, read_weights
 from .options import ConfigOptions
 
@@ -163,13 +162,6 @@ def _check_readable(checkpoint: str | None) -> None:
 
 def _check_run(runner: Runner) -> None:
     """Refuse what trains nothing, which MMEngine would not say."""
-    driven = any(isinstance(hook, EMATeacherHook) for hook in runner.hooks)
-    if isinstance(unwrap(runner), FDMAE) and not driven:
-        raise ValueError(
-            'custom_hooks has no EMATeacherHook, so that the teacher of FDMAE would '
-            'stay as it starts. A list of a config replaces that of its base: write '
-            'custom_hooks = [*_base_.custom_hooks, ...].'
-        )
     if runner.cfg.get('protocol') == 'linear':
         weights = unwrap(runner).backbone.named_parameters()
         if moving := [name for name, weight in weights if weight.requires_grad]:
@@ -218,9 +210,12 @@ def _check_run(runner: Runner) -> None:
             level=logging.WARNING,
         )
     steps = len(loader) * runner.cfg.train_cfg.get('max_epochs', 0)
-    for scheduler in runner.cfg.get('param_scheduler') or ():
+    schedulers = runner.cfg.get('param_scheduler') or []
+    if isinstance(schedulers, dict):  # one, or those of several optimizers
+        schedulers = [schedulers] if 'type' in schedulers else []
+    for scheduler in schedulers:
         warmup = scheduler.get('end', 0)
-        if scheduler.get('by_epoch', True) or scheduler.type != 'LinearLR':
+        if scheduler.get('by_epoch', True) or bare_name(scheduler.type) != 'LinearLR':
             continue
         if steps and 2 * warmup > steps:
             print_log(
@@ -373,7 +368,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     if 'type' not in pretrained:
         pretrained = dict(type='Pretrained', prefix='backbone.')
     cfg.model.backbone.init_cfg = checkpoint and dict(pretrained, checkpoint=checkpoint)
-    if 'bank_dataloader' not in cfg or cfg.model.type != 'RecognizerGCN':
+    if 'bank_dataloader' not in cfg or bare_name(cfg.model.type) != 'RecognizerGCN':
         raise ValueError(f'{args.config} is not a config of configs/benchmarks.')
     if args.views > 1:
         if cfg.get('train_dataloader') is None:
@@ -673,6 +668,12 @@ def _load_config(args: argparse.Namespace) -> Config:
     local_rank = os.environ.get('OMPI_COMM_WORLD_LOCAL_RANK', str(args.local_rank))
     os.environ.setdefault('LOCAL_RANK', local_rank)
     cfg = Config.fromfile(find_config(args.config))
+    if 'runner_type' in cfg or 'strategy' in cfg:
+        raise ValueError(
+            f'{args.config} sets runner_type or strategy, and this command takes '
+            "MMEngine's Runner alone. Take them out, or run the config by MMAction2's "
+            'tools/train.py, which builds what they name.'
+        )
     cfg.launcher = args.launcher
     if args.work_dir:
         cfg.work_dir = args.work_dir
@@ -688,7 +689,7 @@ def enable_amp(cfg: Config) -> None:
         ValueError: The config has an optimizer wrapper of another kind.
     """
     wrapper = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    if wrapper not in ('OptimWrapper', 'AmpOptimWrapper'):
+    if bare_name(wrapper) not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise ValueError(f'--amp does not know optim_wrapper.type={wrapper!r}.')
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     if cfg.optim_wrapper.setdefault('dtype', 'bfloat16') == 'bfloat16':

@@ -33,6 +33,8 @@ class Batch(dict):
     """A collated batch that is pickled with its tensors stacked, where they can be."""
 
     def __reduce__(self) -> tuple[Callable, tuple]:
+        if not packed(self):  # by another transform, or views of a test
+            return dict, (dict(self),)
         inputs, samples, stacked = stack(self)
         if get_worker_info() is None:
             return unstacked, (inputs, samples, stacked)
@@ -70,6 +72,17 @@ def stack(
     inputs = batch['inputs']
     inputs = torch.stack(inputs) if stackable(inputs) else inputs
     return inputs, samples, stacked
+
+
+def packed(batch: object) -> bool:
+    """Whether a batch is as ``PackActionInputs`` and ``pseudo_collate`` make it."""
+    return (
+        isinstance(batch, dict)
+        and batch.keys() == {'inputs', 'data_samples'}
+        and all(isinstance(batch[key], list) for key in batch)
+        and all(isinstance(value, Tensor) for value in batch['inputs'])
+        and all(isinstance(s, ActionDataSample) for s in batch['data_samples'])
+    )
 
 
 def stackable(values: list) -> bool:

@@ -7,6 +7,7 @@ import os.path as osp
 import pickle
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import product
 
 import numpy as np
 from mmaction.datasets import PoseDataset
@@ -42,8 +43,24 @@ def _is_empty(sample: dict) -> bool:
 
 
 def unrepeated(dataset: dict) -> dict:
-    """The config of a dataset itself, where it may stand in a RepeatDataset."""
-    return dataset.get('dataset', dataset)
+    """The config of a dataset itself, where it may stand in wrappers that repeat it."""
+    return unrepeated(dataset['dataset']) if 'dataset' in dataset else dataset
+
+
+def joined(dataset: dict) -> list[dict]:
+    """The configs of the datasets of a ConcatDataset; of others its own."""
+    dataset = unrepeated(dataset)
+    parts = dataset.get('datasets')
+    return [dataset] if parts is None else [p for each in parts for p in joined(each)]
+
+
+def _parts(dataset: object) -> list:
+    """The datasets in wrappers that repeat, balance or join them; others themselves."""
+    parts = getattr(dataset, 'datasets', None)
+    if parts is None:
+        inner = getattr(dataset, 'dataset', None)
+        parts = [] if inner is None else [inner]
+    return [part for each in parts for part in _parts(each)] or [dataset]
 
 
 def shared_clips(labelled: object, tested: object) -> str | None:
@@ -54,7 +71,13 @@ def shared_clips(labelled: object, tested: object) -> str | None:
         tested (Dataset): Clips that shall be classified. Only those of one file are
             compared, and only of :class:`SkeletonDataset`.
     """
-    labelled = getattr(labelled, 'dataset', labelled)
+    for one, other in product(_parts(labelled), _parts(tested)):
+        if known := _shared_clips(one, other):
+            return known
+    return None
+
+
+def _shared_clips(labelled: object, tested: object) -> str | None:
     if not all(isinstance(each, SkeletonDataset) for each in (labelled, tested)):
         return None
     if labelled.ann_file != tested.ann_file:
@@ -87,7 +110,11 @@ def refuse_other_classes(labelled: object, tested: object) -> None:
     Raises:
         ValueError: A label has another name in one file than in the other.
     """
-    labelled = getattr(labelled, 'dataset', labelled)
+    for one, other in product(_parts(labelled), _parts(tested)):
+        _refuse_other_classes(one, other)
+
+
+def _refuse_other_classes(labelled: object, tested: object) -> None:
     known, asked = (
         getattr(each, 'metainfo', {}).get('classes') for each in (labelled, tested)
     )

@@ -7,6 +7,7 @@ from .hooks import (
     NonFiniteLossHook,
     NumClassesHook,
     ResultRecordHook,
+    TeacherCheckHook,
 )
 from .optim import GroupedOptimWrapperConstructor, SkeletonLayerDecayConstructor
 
@@ -21,4 +22,5 @@ __all__ = [
     'NumClassesHook',
     'ResultRecordHook',
     'SkeletonLayerDecayConstructor',
+    'TeacherCheckHook',
 ]

@@ -20,10 +20,10 @@ class GroupedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         super().add_params(params, module, prefix=prefix, **kwargs)
         if prefix:  # a child of the model: the default constructor visits it first
             return
-        merged: dict[tuple, dict] = {}
+        merged: dict[str, dict] = {}
         for group in params:
             parameters = group.pop('params')
-            settings = tuple(sorted(group.items()))
+            settings = repr(sorted(group.items()))  # values may be lists
             group = merged.setdefault(settings, dict(params=[], **group))
             group['params'] += parameters
         params[:] = merged.values()

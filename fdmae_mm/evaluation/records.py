@@ -21,7 +21,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.runner import CheckpointLoader
 
-from ..datasets.skeleton_dataset import unrepeated
+from ..datasets.skeleton_dataset import joined
 from ..files import written_whole
 from ..version import __version__
 
@@ -76,14 +76,16 @@ def make_record(
     protocol = cfg.get('protocol', 'pretrain')
     if loader is None:
         loader = 'train_dataloader' if protocol == 'pretrain' else 'eval_dataloader'
-    dataset = unrepeated(cfg.get(loader, {}).get('dataset', {}))
+    parts = joined(cfg.get(loader, {}).get('dataset', {}))
+    files = dict.fromkeys(Path(part.get('ann_file', '')).stem for part in parts)
+    splits = dict.fromkeys(part.get('split') for part in parts)
     measured = measured_on()
     measured['versions'] |= _imported_versions(cfg)
     return dict(
         config=Path(cfg.filename).stem if cfg.filename else None,
         protocol=protocol,
-        dataset=Path(dataset.get('ann_file', '')).stem,
-        split=dataset.get('split'),
+        dataset='+'.join(files),
+        split='+'.join(map(str, splits)) if len(splits) > 1 else next(iter(splits)),
         seed=cfg.get('randomness', {}).get('seed'),
         start=None if checkpoint is None else made_by(checkpoint),
         metrics={name: round(float(value), 3) for name, value in metrics.items()},

@@ -13,8 +13,9 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from ..datasets.layouts import SkeletonLayout
-from ..datasets.skeleton_dataset import unrepeated
+from ..datasets.skeleton_dataset import joined
 from ..datasets.transforms import BaseSkeletonMasking, SkeletonStream
+from ..files import bare_name
 from .style import average_pose
 
 
@@ -68,7 +69,7 @@ def data_pose(dataset: BaseDataset, layout: SkeletonLayout) -> np.ndarray:
 def _train_dataset(cfg: Config) -> ConfigDict:
     if cfg.get('train_dataloader') is None:
         raise ValueError(f'{cfg.filename} has no train_dataloader: nothing is masked.')
-    return unrepeated(cfg.train_dataloader.dataset)
+    return joined(cfg.train_dataloader.dataset)[0]  # all are masked alike
 
 
 def masked_view(cfg: Config) -> list[dict]:
@@ -80,10 +81,11 @@ def masked_view(cfg: Config) -> list[dict]:
         ValueError: The training pipeline has no masking.
     """
     view = cfg.eval_dataloader.dataset.pipeline
-    view = view[: [step['type'] for step in view].index('PackActionInputs')]
+    names = [bare_name(step['type']) for step in view]
+    view = view[: names.index('PackActionInputs')]
     pipeline = _train_dataset(cfg).pipeline
     for index, step in enumerate(pipeline):
-        if issubclass(TRANSFORMS.get(step['type']), BaseSkeletonMasking):
+        if isinstance(TRANSFORMS.build(step), BaseSkeletonMasking):
             return [*view, *pipeline[index:]]
     raise ValueError(
         f'The training pipeline of {cfg.filename} has no masking: take the config of a '

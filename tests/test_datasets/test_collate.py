@@ -91,5 +91,29 @@ def test_what_has_no_common_type_keeps_its_own():
     assert [clip.dtype for clip in batch['inputs']] == [torch.float32, torch.float64]
 
 
+@pytest.mark.parametrize(
+    'sample',
+    [
+        dict(inputs=[torch.ones(2)] * 2, data_samples=[ActionDataSample()] * 2),
+        dict(inputs=torch.ones(2), data_samples=dict(label=1)),
+        dict(inputs=torch.ones(2)),
+    ],
+    ids=['two views', 'a dict', 'no label'],
+)
+def test_what_another_transform_has_packed_goes_as_it_is(sample):
+    """As views of MMEngine's TestTimeAug; an error would hang, as of shared memory."""
+    loader = DataLoader(
+        [sample, sample],
+        batch_size=2,
+        num_workers=1,
+        collate_fn=stacked_transfer,
+        timeout=60,
+    )
+    (batch,) = loader
+    expected = pseudo_collate([sample, sample])
+    assert batch.keys() == expected.keys()
+    torch.testing.assert_close(batch['inputs'], expected['inputs'])
+
+
 def test_mmengine_finds_it_by_name():
     assert FUNCTIONS.get('stacked_transfer') is stacked_transfer

@@ -5,12 +5,13 @@ import tracemalloc
 import numpy as np
 import pytest
 from mmaction.registry import DATASETS
-from mmengine.dataset import BaseDataset
+from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 from fdmae_mm.datasets import SkeletonDataset
 from fdmae_mm.datasets.annotation import save_annotation
+from fdmae_mm.datasets.skeleton_dataset import refuse_other_classes, shared_clips
 
 
 @pytest.fixture(autouse=True)
@@ -590,6 +591,26 @@ def test_classes_can_be_balanced(build):
     dataset = DATASETS.build(dict(balanced, dataset=build()))
     assert len(dataset) >= 2
     assert [build().get_cat_ids(index) for index in range(2)] == [[0], [1]]
+
+
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda one: RepeatDataset(one, 2),
+        lambda one: ConcatDataset([one]),
+        lambda one: RepeatDataset(dict(type='ConcatDataset', datasets=[one]), 2),
+    ],
+    ids=['repeated', 'joined', 'both'],
+)
+def test_known_clips_and_other_classes_are_seen_through_wrappers(build, wrap):
+    train, test = build('train'), build('val')
+    assert shared_clips(wrap(train), test) is None
+    known = "2 of the 2 clips of split 'train' are in split 'train' too"
+    for pair in ((wrap(train), train), (train, wrap(train))):
+        assert known in shared_clips(*pair)
+    other = build('val', metainfo=dict(classes=['u', 'v', 'w']))
+    with pytest.raises(ValueError, match='Label 0 is'):
+        refuse_other_classes(wrap(train), other)
 
 
 def test_clips_become_the_bytes_of_the_stock_dataset(build):

@@ -6,7 +6,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.logging import MessageHub
-from mmengine.model import Sequential
+from mmengine.model import PretrainedInit, Sequential
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
@@ -19,6 +19,7 @@ from fdmae_mm.engine import (
     NonFiniteLossHook,
     NumClassesHook,
     ResultRecordHook,
+    TeacherCheckHook,
 )
 from fdmae_mm.evaluation.records import read_record
 from fdmae_mm.models import KNNHead, SkeletonTransformer
@@ -124,6 +125,16 @@ def test_a_step_that_the_loss_scaler_skipped_does_not_count():
 def test_momentum_is_a_share(name):
     with pytest.raises(ValueError, match=f'{name}=1.5 must lie between 0 and 1'):
         EMATeacherHook(**{name: 1.5})
+
+
+def test_a_model_with_a_teacher_asks_for_the_hook_that_moves_it():
+    check, runner = TeacherCheckHook(), runner_of(Student())
+    runner.hooks = [check]
+    with pytest.raises(ValueError, match=r'no EMATeacherHook.*_base_\.custom_hooks'):
+        check.before_train(runner)
+    runner.hooks.append(EMATeacherHook())
+    check.before_train(runner)
+    check.before_train(SimpleNamespace(model=torch.nn.Linear(1, 1), hooks=[check]))
 
 
 def draws(seed, epoch, rank=0, monkeypatch=None):
@@ -267,12 +278,13 @@ def test_untrained_weights_are_not_tested():
 
 
 @pytest.mark.parametrize('prefix', ['backbone', 'backbone.'])
+@pytest.mark.parametrize('kind', ['Pretrained', 'mmengine.Pretrained', PretrainedInit])
 def test_an_encoder_of_other_weights_than_its_checkpoints_is_not_trained(
-    tmp_path, prefix
+    tmp_path, kind, prefix
 ):
     """Any backbone: MMEngine leaves random what it does not find."""
     path = str(tmp_path / 'pretrained.pth')
-    init_cfg = dict(type='Pretrained', checkpoint=path, prefix=prefix)
+    init_cfg = dict(type=kind, checkpoint=path, prefix=prefix)
     model = torch.nn.Module()
     model.backbone = Sequential(torch.nn.GRU(2, 3), init_cfg=init_cfg)
     runner = runner_from(model, None, init_cfg)
@@ -402,6 +414,26 @@ def test_a_head_of_another_shape_is_not_tested():
         ValueError, match=r'no weights for weight, bias \(2 in all\), or has them in an'
     ):
         hook.before_test(runner)
+
+
+def test_weights_that_were_renamed_while_they_were_loaded_are_tested():
+    """As by runner.load_checkpoint(path, revise_keys=...), after the hook."""
+    model = torch.nn.ModuleDict(
+        dict(backbone=torch.nn.Linear(1, 1), cls_head=torch.nn.Linear(1, 1))
+    )
+    hook, runner = LoadedWeightsHook(), SimpleNamespace(model=model, _load_from=None)
+    weights = {name: value + 1 for name, value in model.state_dict().items()}
+    named = {f'model.{name}': value for name, value in weights.items()}
+    hook.after_load_checkpoint(runner, dict(state_dict=named))
+    model.backbone.load_state_dict(
+        {name: weights[f'backbone.{name}'] for name in ('weight', 'bias')}
+    )
+    with pytest.raises(
+        ValueError, match=r'The checkpoint has no weights for cls_head\.weight, cls_hea'
+    ):
+        hook.before_test(runner)
+    model.load_state_dict(weights)
+    hook.before_test(runner)
 
 
 def test_complete_weights_are_tested():

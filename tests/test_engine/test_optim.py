@@ -157,6 +157,16 @@ def test_parameters_of_the_same_settings_share_a_group():
     assert settings_of(one_each) == settings_of(merged)
 
 
+def test_settings_of_a_group_may_be_lists():
+    model = torch.nn.Sequential(*(torch.nn.Linear(1, 1) for _ in range(3)))
+    config = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1.0))
+    betas = dict(betas=[0.9, 0.99])
+    rules = dict(custom_keys={'0': betas, '2': betas})
+    groups = GroupedOptimWrapperConstructor(config, rules)(model).optimizer.param_groups
+    found = [(list(group['betas']), len(group['params'])) for group in groups]
+    assert sorted(found) == [([0.9, 0.99], 4), ([0.9, 0.999], 2)]
+
+
 def test_without_rules_there_is_one_group():
     model = SkeletonTransformer(embed_dims=8, depth=1, num_heads=2)
     config = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1.0))

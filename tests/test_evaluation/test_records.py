@@ -88,6 +88,16 @@ def test_record_of_a_test_names_the_clips_that_were_tested(cfg):
     assert (record['dataset'], record['split']) == ('b', 'fold2_val')
 
 
+def test_record_of_joined_sets_names_each_once(cfg):
+    splits = [('a.pkl', 'train'), ('a.pkl', 'dev'), ('b.pkl', 'train')]
+    parts = [dict(ann_file=file, split=split) for file, split in splits]
+    joined = dict(type='ConcatDataset', datasets=[dict(times=2, dataset=parts[0])])
+    joined['datasets'] += parts[1:]
+    cfg.eval_dataloader = dict(dataset=dict(times=3, dataset=joined))
+    record = make_record(cfg, {}, 1)
+    assert (record['dataset'], record['split']) == ('a+b', 'train+dev')
+
+
 def test_revision_is_that_of_the_repository_of_the_package(tmp_path, monkeypatch):
     def git(*args):
         identity = ('-c', 'user.name=a', '-c', 'user.email=a')

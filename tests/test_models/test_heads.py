@@ -1,8 +1,12 @@
 import pytest
 import torch
 from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from mmengine.registry import MODELS as ROOT_MODELS
+from mmengine.registry import DefaultScope
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fdmae_mm.apis import find_config
 from fdmae_mm.models import (
     FinetuneHead,
     FrequencyHead,
@@ -374,6 +378,27 @@ def test_classification_heads_take_their_loss(kind):
         for kwargs in ({}, dict(loss_cls=config))
     )
     assert twice == pytest.approx(2 * plain)
+
+
+@pytest.mark.parametrize('name', ['fdmae', 'knn', 'linear', 'finetune'])
+def test_models_are_built_under_any_default_scope(name):
+    """As by a project with registries of its own, which puts mmaction. before types."""
+
+    def scoped(value):
+        if isinstance(value, list):
+            return [scoped(each) for each in value]
+        if not isinstance(value, dict):
+            return value
+        value = {key: scoped(each) for key, each in value.items()}
+        return value | (
+            {'type': f'mmaction.{value["type"]}'} if 'type' in value else {}
+        )
+
+    cfg = Config.fromfile(find_config(f'{name}_nw-ucla_small')).model.to_dict()
+    cfg['backbone'].pop('init_cfg', None)
+    with DefaultScope.overwrite_default_scope('mmengine'):
+        model = ROOT_MODELS.build(scoped(cfg))
+    assert type(model).__name__ == cfg['type']
 
 
 def test_linear_probe_starts_near_zero():

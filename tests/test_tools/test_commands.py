@@ -259,6 +259,26 @@ def test_a_teacher_that_nobody_moves_is_refused(tiny_config):
         train([config, '--cfg-options', EPOCHS(1)])
 
 
+@pytest.mark.parametrize(
+    'line', ["runner_type = 'FlexibleRunner'", "strategy = dict(type='FSDPStrategy')"]
+)
+def test_another_runner_is_not_left_out_without_a_word(tiny_config, line):
+    config = tiny_config(PRETRAIN, extra=line)
+    with pytest.raises(ValueError, match='sets runner_type or strategy'):
+        train([config, '--cfg-options', EPOCHS(1)])
+
+
+def test_types_behind_a_scope_and_one_scheduler_are_taken(tiny_config):
+    extra = (
+        "optim_wrapper = dict(type='mmengine.OptimWrapper')\n"
+        "param_scheduler = dict(_delete_=True, type='CosineAnnealingLR', T_max=1)\n"
+    )
+    train([tiny_config(PRETRAIN, extra=extra), '--amp', '--cfg-options', EPOCHS(1)])
+    config = tiny_config('benchmarks/linear/linear_synthetic.py')
+    options = ['model.type=mmaction.RecognizerGCN', 'eval_dataloader.num_workers=0']
+    assert run_probe([config, 'untrained', '--views', '1', '--cfg-options', *options])
+
+
 def test_a_run_is_not_resumed_with_another_model(tiny_config):
     config = tiny_config(PRETRAIN)
     train([config, '--cfg-options', EPOCHS(1)])

@@ -366,6 +366,20 @@ def test_a_method_of_a_users_own_has_a_row(tool, clone):
     assert dict(Name='contrast') in models['Collections']
 
 
+def test_mim_reads_every_figure_of_a_model(tool, clone):
+    """It keeps one of each name for a data set, whatever the task."""
+    configs = clone / 'configs'
+    for protocol, name in (('finetune', 'top1'), ('semi10', 'top1')):
+        found = record('mae_nw-ucla_small', 0, protocol=protocol, **{name: 60})
+        (configs / 'results' / f'{protocol}.json').write_text(json.dumps(found))
+    assert tool['main']([]) == 0
+    for model in yaml.safe_load((configs / 'metafile.yml').read_text())['Models']:
+        sets = [result['Dataset'] for result in model['Results']]
+        assert len(sets) == len(set(sets))
+        if model['Name'] == 'mae_nw-ucla_small':
+            assert len(sets) >= 2
+
+
 def test_tables_of_other_records_go_into_a_file_of_their_own(
     tool, clone, tmp_path, capsys
 ):

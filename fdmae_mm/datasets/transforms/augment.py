@@ -24,6 +24,25 @@ from fdmae_mm.datasets.layouts import SkeletonLayout, get_layout
 _MIN_GROUND_SHARE = 0.05
 
 
+def _total_frames(results: dict, keypoint: np.ndarray) -> int:
+    """The frames of the clip that are not padding.
+
+    Raises:
+        ValueError: The frames were sampled already, where ``total_frames`` is still
+            that of the recording, or it does not fit the keypoints.
+    """
+    name = results.get('frame_dir', 'this sample')
+    if 'frame_inds' in results:
+        raise ValueError(
+            f'The frames of {name} were sampled before, and total_frames is that of '
+            'the recording. InterpolateJoints stands before UniformSampleFrames; '
+            'TemporalCropResize takes its place and that of PoseDecode.'
+        )
+    total = results.get('total_frames', keypoint.shape[1])
+    check_frames(total, keypoint, name)
+    return total
+
+
 def _read_keypoint(results: dict, layout: SkeletonLayout | None = None) -> np.ndarray:
     """The clip as float32, (M, T, V, C).
 
@@ -133,8 +152,7 @@ class InterpolateJoints(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Fills ``results['keypoint']``, (M, T, V, C)."""
         keypoint = _read_keypoint(results)
-        total = results.get('total_frames', keypoint.shape[1])
-        check_frames(total, keypoint, results.get('frame_dir', 'this sample'))
+        total = _total_frames(results, keypoint)
         seen = _seen(keypoint[:, :total])
         there = seen.any(-1)  # (M, T)
         filled = keypoint
@@ -400,8 +418,7 @@ class TemporalCropResize(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Crops and resizes ``results['keypoint']``, (M, T, V, C)."""
         keypoint = _read_keypoint(results)
-        total = results.get('total_frames', keypoint.shape[1])
-        check_frames(total, keypoint, results.get('frame_dir', 'this sample'))
+        total = _total_frames(results, keypoint)
         seen = _seen(keypoint[:, :total])
         frames = np.flatnonzero(seen.any(axis=(0, 2)))
         first, last = (frames[0], frames[-1]) if frames.size else (0, total - 1)

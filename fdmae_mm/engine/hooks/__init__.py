@@ -1,4 +1,4 @@
-from .ema_teacher_hook import EMATeacherHook
+from .ema_teacher_hook import EMATeacherHook, TeacherCheckHook
 from .epoch_seed_hook import EpochSeedHook, torch_seeded_worker
 from .feature_bank_hook import FeatureBankHook
 from .late_removal_checkpoint_hook import LateRemovalCheckpointHook
@@ -16,5 +16,6 @@ __all__ = [
     'NonFiniteLossHook',
     'NumClassesHook',
     'ResultRecordHook',
+    'TeacherCheckHook',
     'torch_seeded_worker',
 ]

@@ -68,6 +68,28 @@ class EMATeacherHook(Hook):
         self._stepped = found_inf is None or not bool(found_inf)
 
 
+@HOOKS.register_module()
+class TeacherCheckHook(Hook):
+    """Refuses to train a model with a teacher that nothing moves.
+
+    A list ``custom_hooks`` of a config replaces that of its base, EMATeacherHook too.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Look for the hook.
+
+        Raises:
+            ValueError: There is none.
+        """
+        driven = any(isinstance(hook, EMATeacherHook) for hook in runner.hooks)
+        if hasattr(unwrap(runner), 'update_teacher') and not driven:
+            raise ValueError(
+                'custom_hooks has no EMATeacherHook, so that the teacher of FDMAE '
+                'would stay as it starts. A list of a config replaces that of its '
+                'base: write custom_hooks = [*_base_.custom_hooks, ...].'
+            )
+
+
 def unwrap(runner: Runner):
     """The runner's model without its wrapper for distributed training."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 import torch
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
+from mmengine.model import PretrainedInit
+from mmengine.registry import WEIGHT_INITIALIZERS
 from mmengine.runner import CheckpointLoader, Runner
 from torch import Tensor, nn
 
@@ -114,7 +116,9 @@ def refuse_other_encoder(
             continue
         loaded = CheckpointLoader.load_checkpoint(init['checkpoint'], 'cpu')
         refuse_other_heads([('backbone', backbone)], loaded, init['checkpoint'])
-        if init.get('type') != 'Pretrained':  # others tell what they lack
+        kind = init.get('type')  # a name, one behind a scope, or the class
+        kind = WEIGHT_INITIALIZERS.get(kind) if isinstance(kind, str) else kind
+        if kind is not PretrainedInit:  # others tell what they lack
             continue
         loaded = loaded.get('state_dict', loaded)
         prefix = f'{init["prefix"].rstrip(".")}.' if init.get('prefix') else ''
@@ -150,7 +154,7 @@ class LoadedWeightsHook(Hook):
     """
 
     def __init__(self) -> None:
-        self._missing: list[str] = []
+        self._missing: dict[str, Tensor] = {}  # with their values before
         self._source = ''
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -164,8 +168,10 @@ class LoadedWeightsHook(Hook):
         loaded = checkpoint.get('state_dict', checkpoint)
         # As MMEngine loads them, after this hook.
         loaded = {name.removeprefix('module.'): value for name, value in loaded.items()}
-        self._missing = _missing(model, loaded)
-        self._source = runner._load_from
+        state = model.state_dict()
+        # They are loaded all the same where runner.load_checkpoint renames them.
+        self._missing = {name: state[name].clone() for name in _missing(model, loaded)}
+        self._source = runner._load_from or 'The checkpoint'
 
     def before_train(self, runner: Runner) -> None:
         """What is trained need not have been loaded, but for a pre-trained encoder.
@@ -173,8 +179,8 @@ class LoadedWeightsHook(Hook):
         Raises:
             ValueError: ``init_cfg`` or ``load_from`` names a checkpoint of another one.
         """
-        encoder = [name for name in self._missing if name.startswith('backbone.')]
-        self._missing = []
+        encoder = [n for n in self._left(runner) if n.startswith('backbone.')]
+        self._missing = {}
         backbone = getattr(unwrap(runner), 'backbone', None)
         if backbone is None or runner._resume:
             return
@@ -187,8 +193,13 @@ class LoadedWeightsHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         """Raise if weights are missing."""
-        refuse_missing(self._missing, self._source)
+        refuse_missing(self._left(runner), self._source)
 
     def before_val(self, runner: Runner) -> None:
         """Raise if weights are missing."""
-        refuse_missing(self._missing, self._source)
+        refuse_missing(self._left(runner), self._source)
+
+    def _left(self, runner: Runner) -> list[str]:
+        """Names of the weights that have not changed since they were found missing."""
+        state = unwrap(runner).state_dict()
+        return [n for n, value in self._missing.items() if torch.equal(state[n], value)]

@@ -2,7 +2,7 @@ from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.registry import MODELS
 from mmengine.model.base_model.data_preprocessor import CastData
 
-from fdmae_mm.datasets.collate import stack, unstacked
+from fdmae_mm.datasets.collate import packed, stack, unstacked
 
 
 @MODELS.register_module()
@@ -17,10 +17,6 @@ class StackedDataPreprocessor(ActionDataPreprocessor):
 
     def cast_data(self, data: CastData) -> CastData:
         """A batch on the device; on the CPU it is there already."""
-        if (
-            self.device.type == 'cpu'
-            or not isinstance(data, dict)
-            or data.keys() != {'inputs', 'data_samples'}
-        ):
+        if self.device.type == 'cpu' or not packed(data):
             return super().cast_data(data)
         return unstacked(*super().cast_data(stack(data)))

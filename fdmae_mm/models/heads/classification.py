@@ -35,7 +35,7 @@ class LinearProbeHead(BaseHead):
         self,
         num_classes: int,
         in_channels: int,
-        loss_cls: dict = dict(type='CrossEntropyLoss'),  # noqa: B006
+        loss_cls: dict = dict(type='mmaction.CrossEntropyLoss'),  # noqa: B006
         average_clips: str = 'prob',
         init_cfg: dict = dict(type='Normal', layer='Linear', std=0.01),  # noqa: B006
     ) -> None:
@@ -82,7 +82,7 @@ class FinetuneHead(BaseHead):
         num_joints: int = 25,
         hidden_dims: int = 2048,
         dropout: float = 0.3,
-        loss_cls: dict = dict(type='CrossEntropyLoss'),  # noqa: B006
+        loss_cls: dict = dict(type='mmaction.CrossEntropyLoss'),  # noqa: B006
         label_smooth_eps: float = 0.1,
         average_clips: str = 'prob',
     ) -> None:
@@ -137,7 +137,12 @@ class KNNHead(BaseHead):
         temperature: float = 0.07,
         average_clips: str = 'score',
     ) -> None:
-        super().__init__(num_classes, in_channels, average_clips=average_clips)
+        super().__init__(
+            num_classes,
+            in_channels,
+            loss_cls=dict(type='mmaction.CrossEntropyLoss'),  # for any default scope
+            average_clips=average_clips,
+        )
         check_counts(k=k)
         if not 0 < temperature < math.inf:
             raise ValueError(f'temperature={temperature} must be a number above 0.')

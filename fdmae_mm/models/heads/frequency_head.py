@@ -8,6 +8,7 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..layers import Cells, check_counts
+from ..targets import DCTTarget
 
 
 def scale_bands(window: int, band_edges: Sequence[float]) -> list[tuple[int, int]]:
@@ -109,21 +110,18 @@ class FrequencyHead(BaseModule):
             ranges = scale_bands(window, band_edges)
             wanted = [scale] if assignment == 'scale' else range(num_bands)
             bands = [b for b in wanted if ranges[b][0] < ranges[b][1]]
-            target = MODELS.build(
-                dict(
-                    type='DCTTarget',
-                    window=window,
-                    in_channels=in_channels,
-                    signal=signal,
-                    start=ranges[bands[0]][0],
-                    stop=ranges[bands[-1]][1],
-                )
+            target = DCTTarget(
+                window=window,
+                in_channels=in_channels,
+                signal=signal,
+                start=ranges[bands[0]][0],
+                stop=ranges[bands[-1]][1],
             )
             sizes = [(ranges[b][1] - ranges[b][0]) * in_channels for b in bands]
             self.bands[window] = bands
             self.targets[str(window)] = target
             self.criteria[str(window)] = MODELS.build(
-                loss or dict(type='FrequencyDecoupledLoss'),
+                loss or dict(type='mmaction.FrequencyDecoupledLoss'),
                 default_args=dict(band_sizes=sizes),
             )
             self.project[str(window)] = nn.Linear(in_dims, target.channels)

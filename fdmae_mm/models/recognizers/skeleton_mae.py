@@ -65,7 +65,8 @@ class SkeletonMAE(BaseRecognizer):
     ) -> None:
         super().__init__(
             backbone=backbone,
-            data_preprocessor=data_preprocessor or dict(type='StackedDataPreprocessor'),
+            data_preprocessor=data_preprocessor
+            or dict(type='mmaction.StackedDataPreprocessor'),
         )
         if max_cells is not None:
             check_counts(max_cells=max_cells)

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from mmaction.datasets.transforms import PoseDecode, UniformSampleFrames
 from mmaction.registry import TRANSFORMS
 
 from fdmae_mm.datasets.layouts import LAYOUTS, get_layout
@@ -504,6 +505,17 @@ def test_bad_keypoints(transform):
         transform(dict(keypoint=random_clip()[None]))
     with pytest.raises(ValueError, match='non-empty'):
         transform(dict(keypoint=np.zeros((0, 9, 25, 3))))
+
+
+@pytest.mark.parametrize('transform', [InterpolateJoints(), TemporalCropResize(8)])
+def test_frames_that_were_sampled_before_are_refused(transform):
+    """Behind PoseDecode total_frames is still that of the recording."""
+    results = dict(
+        keypoint=random_clip(), total_frames=9, frame_dir='clip7', num_clips=1
+    )
+    results = UniformSampleFrames(clip_len=64)(results)
+    with pytest.raises(ValueError, match='clip7 were sampled before'):
+        transform(PoseDecode()(results))
 
 
 # RandomRotate3D -----------------------------------------------------------------------
