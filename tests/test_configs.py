@@ -202,6 +202,13 @@ def test_rates_are_those_of_the_batch_of_the_command(name):
     assert clips == cfg.auto_scale_lr.base_batch_size
 
 
+@pytest.mark.parametrize('name', [n for n in NAMES if re.search('_small|synthetic', n)])
+def test_the_learning_rate_of_a_small_config_is_that_of_its_batch(name):
+    cfg = Config.fromfile(CONFIGS / name)
+    if (cfg.get('train_dataloader') or {}).get('batch_size') and 'auto_scale_lr' in cfg:
+        assert cfg.auto_scale_lr.base_batch_size == cfg.train_dataloader.batch_size
+
+
 @pytest.mark.parametrize('name', NAMES)
 def test_rates_end_in_proportion_to_where_they_begin(name):
     # --auto-scale-lr and layer decay change where they begin: under an absolute end a

@@ -23,6 +23,7 @@ model = dict(
 )
 val_dataloader = _base_.eval_dataloader
 test_dataloader = _base_.eval_dataloader
+auto_scale_lr = dict(base_batch_size=32)
 # One epoch of ten passes.
 train_cfg = dict(max_epochs=1)
 param_scheduler = [
