@@ -194,19 +194,12 @@ def processes_of(name):
 
 @pytest.mark.parametrize(
     'name',
-    [name for name in NAMES if not re.search('benchmarks/knn/|_synthetic', name)],
+    [name for name in NAMES if not re.search('benchmarks/knn/', name)],
 )
 def test_rates_are_those_of_the_batch_of_the_command(name):
     cfg = Config.fromfile(CONFIGS / name)
     clips = processes_of(name) * cfg.train_dataloader.batch_size
     assert clips == cfg.auto_scale_lr.base_batch_size
-
-
-@pytest.mark.parametrize('name', [n for n in NAMES if re.search('_small|synthetic', n)])
-def test_the_learning_rate_of_a_small_config_is_that_of_its_batch(name):
-    cfg = Config.fromfile(CONFIGS / name)
-    if (cfg.get('train_dataloader') or {}).get('batch_size') and 'auto_scale_lr' in cfg:
-        assert cfg.auto_scale_lr.base_batch_size == cfg.train_dataloader.batch_size
 
 
 @pytest.mark.parametrize('name', NAMES)
