@@ -12,7 +12,7 @@ from .heads import (
 from .losses import FrequencyDecoupledLoss, MaskedReconstructionLoss
 from .pretrained import PretrainedSkeletonInit
 from .recognizers import FDMAE, SkeletonMAE
-from .targets import DCTTarget, JointTarget, MotionTarget
+from .targets import DCTTarget, HaarTarget, JointTarget, MotionTarget
 
 __all__ = [
     'FDMAE',
@@ -21,6 +21,7 @@ __all__ = [
     'FinetuneHead',
     'FrequencyDecoupledLoss',
     'FrequencyHead',
+    'HaarTarget',
     'JointTarget',
     'KNNHead',
     'LinearProbeHead',

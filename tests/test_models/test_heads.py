@@ -10,6 +10,7 @@ from fdmae_mm.apis import find_config
 from fdmae_mm.models import (
     FinetuneHead,
     FrequencyHead,
+    HaarTarget,
     KNNHead,
     LinearProbeHead,
     MomentumHead,
@@ -148,6 +149,15 @@ def test_every_band_is_logged_and_the_loss_is_their_weighted_mean():
     assert not any(v.requires_grad for v in logs.values())
     low, mid, _ = (v.item() for v in logs.values())
     assert loss.item() == pytest.approx(0.5 * (low + 4 * mid) / 3, rel=1e-5)
+
+
+def test_frequency_head_takes_the_target_of_its_scales():
+    head = frequency_head(target=dict(type='HaarTarget'))
+    assert {type(target) for target in head.targets.values()} == {HaarTarget}
+    shapes = [tuple(target.basis.shape) for target in head.targets.values()]
+    assert shapes == [(4, 32), (2, 16), (6, 8)]
+    loss, _ = head.loss(torch.randn(2, 32, 5, 3), cells_of((32, 16, 8)))
+    assert loss.isfinite()
 
 
 def test_a_scale_leaves_out_the_band_that_it_has_no_coefficient_in():

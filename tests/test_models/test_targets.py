@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fdmae_mm.models import DCTTarget, JointTarget, MotionTarget
+from fdmae_mm.models import DCTTarget, HaarTarget, JointTarget, MotionTarget
 from fdmae_mm.models.heads import scale_bands
 from fdmae_mm.models.targets import motion
 
@@ -86,8 +86,49 @@ def test_coefficients_are_low_first_and_then_by_coordinate():
     assert y.tolist() == pytest.approx([0, 2, 0, 0, 0, 0, 0, 0], abs=1e-6)
 
 
-def test_parseval_error_in_frequency_is_error_in_time():
-    target = DCTTarget(8, 3, signal='joint')
+def test_haar_wavelets_by_hand():
+    x = torch.tensor([1.0, 2.0, 4.0, 8.0]).view(1, 4, 1, 1)
+    y = HaarTarget(4, 1, signal='joint').encode(x).flatten()
+    # The mean, the first half against the second, each half in itself.
+    expected = [15 / 2, (3 - 12) / 2, (1 - 2) / 2**0.5, (4 - 8) / 2**0.5]
+    assert y.tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize('window', [1, 2, 4, 32])
+def test_haar_wavelets_are_orthonormal_and_of_no_mean(window):
+    basis = HaarTarget(window, 1).basis
+    assert torch.allclose(basis @ basis.T, torch.eye(window), atol=1e-5)
+    sums = [window**0.5, *[0] * (window - 1)]
+    assert basis.sum(1).tolist() == pytest.approx(sums, abs=1e-6)
+
+
+def test_haar_levels_have_the_energy_of_the_bands_of_the_same_numbers():
+    """A cosine in the middle of an octave is mostly that of its level."""
+    frames = torch.arange(32) + 0.5
+    for start, stop in ((2, 4), (4, 8), (8, 16), (16, 32)):
+        k = (start + stop) // 2
+        x = torch.cos(torch.pi * k * frames / 32).view(1, 32, 1, 1)
+        energy = HaarTarget(32, 1, signal='joint').encode(x).flatten().square()
+        shares = [energy[2**j : 2 ** (j + 1)].sum().item() for j in range(5)]
+        assert max(shares) == energy[start:stop].sum().item()
+
+
+@pytest.mark.parametrize(
+    ('named', 'settings'),
+    [
+        ('window=12', dict(window=12)),
+        ('start=3', dict(window=8, start=3)),
+        ('stop=6', dict(window=8, stop=6)),
+    ],
+)
+def test_a_level_of_haar_wavelets_is_not_cut(named, settings):
+    with pytest.raises(ValueError, match=f'{named} of Haar wavelets must be a power'):
+        HaarTarget(**settings)
+
+
+@pytest.mark.parametrize('kind', [DCTTarget, HaarTarget])
+def test_parseval_error_in_frequency_is_error_in_time(kind):
+    target = kind(8, 3, signal='joint')
     a, b = torch.randn(2, 1, 16, 4, 3)
     in_time = (a - b).square().mean()
     in_frequency = (target.encode(a) - target.encode(b)).square().mean()
@@ -125,10 +166,11 @@ def test_an_edge_that_rounding_puts_above_its_coefficient():
     assert scale_bands(60, (0, 31 / 120, 1 / 2)) == [(0, 31), (31, 60)]
 
 
-def test_a_part_of_the_coefficients_decodes_to_that_part_of_the_signal():
+@pytest.mark.parametrize('kind', [DCTTarget, HaarTarget])
+def test_a_part_of_the_coefficients_decodes_to_that_part_of_the_signal(kind):
     x = torch.randn(1, 8, 2, 3)
-    low = DCTTarget(8, 3, signal='joint', start=0, stop=3)
-    high = DCTTarget(8, 3, signal='joint', start=3)
+    low = kind(8, 3, signal='joint', start=0, stop=2)
+    high = kind(8, 3, signal='joint', start=2)
     total = low.decode(low.encode(x), x) + high.decode(high.encode(x), x)
     assert torch.allclose(total, x, atol=1e-5)
 

@@ -8,7 +8,6 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from ..layers import Cells, check_counts
-from ..targets import DCTTarget
 
 
 def scale_bands(window: int, band_edges: Sequence[float]) -> list[tuple[int, int]]:
@@ -49,6 +48,8 @@ class FrequencyHead(BaseModule):
         signal (str): ``'motion'`` or ``'joint'``.
         band_weights (Sequence[float], optional): Weight of each band, low first;
             1 by default.
+        target (dict): Config of the target of a scale, by default a
+            :class:`DCTTarget`.
         loss (dict): Config of the loss of a scale, which is given ``band_sizes``.
         loss_weight (float): Weight of the loss in the sum over heads.
 
@@ -69,6 +70,7 @@ class FrequencyHead(BaseModule):
         assignment: str = 'scale',
         signal: str = 'motion',
         band_weights: Sequence[float] | None = None,
+        target: dict | None = None,
         loss: dict | None = None,
         loss_weight: float = 1.0,
     ) -> None:
@@ -107,24 +109,26 @@ class FrequencyHead(BaseModule):
         self.project = nn.ModuleDict()
         weights = []
         for scale, window in enumerate(self.windows):
-            ranges = scale_bands(window, band_edges)
+            name, ranges = str(window), scale_bands(window, band_edges)
             wanted = [scale] if assignment == 'scale' else range(num_bands)
             bands = [b for b in wanted if ranges[b][0] < ranges[b][1]]
-            target = DCTTarget(
-                window=window,
-                in_channels=in_channels,
-                signal=signal,
-                start=ranges[bands[0]][0],
-                stop=ranges[bands[-1]][1],
+            self.targets[name] = MODELS.build(
+                target or dict(type='mmaction.DCTTarget'),
+                default_args=dict(
+                    window=window,
+                    in_channels=in_channels,
+                    signal=signal,
+                    start=ranges[bands[0]][0],
+                    stop=ranges[bands[-1]][1],
+                ),
             )
             sizes = [(ranges[b][1] - ranges[b][0]) * in_channels for b in bands]
             self.bands[window] = bands
-            self.targets[str(window)] = target
-            self.criteria[str(window)] = MODELS.build(
+            self.criteria[name] = MODELS.build(
                 loss or dict(type='mmaction.FrequencyDecoupledLoss'),
                 default_args=dict(band_sizes=sizes),
             )
-            self.project[str(window)] = nn.Linear(in_dims, target.channels)
+            self.project[name] = nn.Linear(in_dims, self.targets[name].channels)
             weights += [band_weights[b] for b in bands]
         self.register_buffer('band_weights', torch.tensor(weights), persistent=False)
 

@@ -1,5 +1,12 @@
 from .base import SkeletonTarget, motion
-from .frequency import DCTTarget
+from .frequency import DCTTarget, HaarTarget
 from .time import JointTarget, MotionTarget
 
-__all__ = ['DCTTarget', 'JointTarget', 'MotionTarget', 'SkeletonTarget', 'motion']
+__all__ = [
+    'DCTTarget',
+    'HaarTarget',
+    'JointTarget',
+    'MotionTarget',
+    'SkeletonTarget',
+    'motion',
+]

@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 from mmaction.registry import MODELS
 from scipy.fft import dct
@@ -39,11 +40,13 @@ class DCTTarget(SkeletonTarget):
                 f'Coefficients {start}..{stop} must be a range within 0..{window}.'
             )
         self.channels = (stop - start) * in_channels
-        basis = torch.from_numpy(
-            dct(torch.eye(window, dtype=torch.float64).numpy(), norm='ortho', axis=0)
-        )
-        # Row k is the basis function of coefficient k.
-        self.register_buffer('basis', basis[start:stop].float(), persistent=False)
+        basis = torch.from_numpy(self.functions(window)[start:stop]).float()
+        self.register_buffer('basis', basis, persistent=False)
+
+    @staticmethod
+    def functions(window: int) -> np.ndarray:
+        """Orthonormal functions of a window, low to high: (W, W), a row each."""
+        return dct(np.eye(window), norm='ortho', axis=0)
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -60,3 +63,45 @@ class DCTTarget(SkeletonTarget):
         with torch.autocast(y.device.type, enabled=False):
             cells = self.basis.to(y.dtype).T @ coefficients
         return unpatchify(cells.flatten(3), self.window)
+
+
+@MODELS.register_module()
+class HaarTarget(DCTTarget):
+    """Haar wavelets of a cell along time in place of cosines.
+
+    Coefficient 0 is the mean; coefficients 2^j to 2^(j+1) - 1 are the wavelets of one
+    level, of W / 2^j frames each, in the order of time. They share an octave with the
+    DCT's coefficients of the same numbers, so bands mean the same; the wavelets of a
+    cell say when something happens, and the cosines with which phase.
+
+    Args:
+        window, in_channels, signal, start, stop: See :class:`DCTTarget`.
+
+    Raises:
+        ValueError: If W is no power of two, or a level is cut in two.
+    """
+
+    def __init__(
+        self,
+        window: int,
+        in_channels: int = 3,
+        signal: str = 'motion',
+        start: int = 0,
+        stop: int | None = None,
+    ) -> None:
+        for name, value in (('window', window), ('start', start), ('stop', stop)):
+            if value and value & (value - 1):
+                raise ValueError(
+                    f'{name}={value} of Haar wavelets must be a power of two, where a '
+                    'level begins: choose windows and band_edges that are.'
+                )
+        super().__init__(window, in_channels, signal, start, stop)
+
+    @staticmethod
+    def functions(window: int) -> np.ndarray:
+        """See :meth:`DCTTarget.functions`."""
+        functions = np.ones((1, 1))
+        while len(functions) < window:
+            finest = np.kron(np.eye(len(functions)), [1, -1])
+            functions = np.concatenate([np.kron(functions, [1, 1]), finest]) / 2**0.5
+        return functions
