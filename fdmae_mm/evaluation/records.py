@@ -85,7 +85,7 @@ def make_record(
         config=Path(cfg.filename).stem if cfg.filename else None,
         protocol=protocol,
         dataset='+'.join(files),
-        split='+'.join(map(str, splits)) if len(splits) > 1 else next(iter(splits)),
+        split='+'.join(filter(None, splits)) or None,
         seed=cfg.get('randomness', {}).get('seed'),
         start=None if checkpoint is None else made_by(checkpoint),
         metrics={name: round(float(value), 3) for name, value in metrics.items()},
