@@ -109,7 +109,7 @@ def quiet_mmcv_lite() -> str | None:
     Cause: ``mmcv.cnn`` of 2.1.0 warns in every process that it lacks an operator of
     images, which nothing here uses. Nothing to do with a full mmcv.
     """
-    # TODO: drop with an mmcv-lite that imports silently.
+    # TODO: drop with an mmcv-lite > 2.1.0 that imports silently.
     if importlib.util.find_spec('mmcv._ext') is not None:
         return None
     warnings.filterwarnings('ignore', r'Fail to import ``MultiScaleDeformableAttention')
@@ -437,7 +437,7 @@ def inherit_from_this_package() -> str | None:
     OpenMMLab alone, and builds what it inherits in a registry of the package's name,
     which this package does not have: its classes are in those of MMAction2.
     """
-    # TODO: drop with an mmengine that takes any installed package.
+    # TODO: drop with an mmengine > 0.10.7 that takes any installed package.
     if 'fdmae_mm' in MODULE2PACKAGE:
         return None
     stock = Config._get_cfg_path

@@ -119,7 +119,9 @@ def test_every_work_around_says_what_it_does_and_when_it_can_go(doctor):
         assert work_around.__doc__.startswith(
             ('Let ', 'Put ', 'Make ', 'Start ', 'Wrap ')
         )
-        assert re.match('an mm(action2|engine|pose) > ', doctor.until(work_around))
+        assert re.match(
+            'an mm(action2|cv-lite|engine|pose) > ', doctor.until(work_around)
+        )
 
 
 def test_what_is_mended_here(examine):
