@@ -601,6 +601,15 @@ def test_history_does_not_grow_with_a_run():
     assert history.current() == 3 and history.mean(2) == 2
 
 
+def test_history_is_left_alone_where_it_is_short():
+    before = HistoryBuffer.__init__
+    assert compat.shorten_history() is None
+    assert HistoryBuffer.__init__ is before
+
+
+# bases of configs ----------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     'name', ['fdmae_nw-ucla_small', 'benchmarks/knn/knn_sbu_small']
 )
@@ -627,12 +636,6 @@ def test_bases_are_left_alone_where_mmengine_knows_the_package(monkeypatch):
     stock = Config._get_cfg_path
     assert compat.inherit_from_this_package() is None
     assert Config._get_cfg_path is stock
-
-
-def test_history_is_left_alone_where_it_is_short():
-    before = HistoryBuffer.__init__
-    assert compat.shorten_history() is None
-    assert HistoryBuffer.__init__ is before
 
 
 # Distributed training -------------------------------------------------------------

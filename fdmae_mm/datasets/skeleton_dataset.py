@@ -47,20 +47,17 @@ def unrepeated(dataset: dict) -> dict:
     return unrepeated(dataset['dataset']) if 'dataset' in dataset else dataset
 
 
-def joined(dataset: dict) -> list[dict]:
-    """The configs of the datasets of a ConcatDataset; of others its own."""
-    dataset = unrepeated(dataset)
-    parts = dataset.get('datasets')
-    return [dataset] if parts is None else [p for each in parts for p in joined(each)]
+def parts_of(dataset: object) -> list:
+    """What wrappers repeat, balance or join; of others themselves.
 
-
-def _parts(dataset: object) -> list:
-    """The datasets in wrappers that repeat, balance or join them; others themselves."""
+    Args:
+        dataset (Dataset | ConfigDict): A data set, or its config.
+    """
     parts = getattr(dataset, 'datasets', None)
     if parts is None:
         inner = getattr(dataset, 'dataset', None)
         parts = [] if inner is None else [inner]
-    return [part for each in parts for part in _parts(each)] or [dataset]
+    return [part for each in parts for part in parts_of(each)] or [dataset]
 
 
 def shared_clips(labelled: object, tested: object) -> str | None:
@@ -71,7 +68,7 @@ def shared_clips(labelled: object, tested: object) -> str | None:
         tested (Dataset): Clips that shall be classified. Only those of one file are
             compared, and only of :class:`SkeletonDataset`.
     """
-    for one, other in product(_parts(labelled), _parts(tested)):
+    for one, other in product(parts_of(labelled), parts_of(tested)):
         if known := _shared_clips(one, other):
             return known
     return None
@@ -110,7 +107,7 @@ def refuse_other_classes(labelled: object, tested: object) -> None:
     Raises:
         ValueError: A label has another name in one file than in the other.
     """
-    for one, other in product(_parts(labelled), _parts(tested)):
+    for one, other in product(parts_of(labelled), parts_of(tested)):
         _refuse_other_classes(one, other)
 
 

@@ -21,7 +21,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.runner import CheckpointLoader
 
-from ..datasets.skeleton_dataset import joined
+from ..datasets.skeleton_dataset import parts_of
 from ..files import written_whole
 from ..version import __version__
 
@@ -76,7 +76,7 @@ def make_record(
     protocol = cfg.get('protocol', 'pretrain')
     if loader is None:
         loader = 'train_dataloader' if protocol == 'pretrain' else 'eval_dataloader'
-    parts = joined(cfg.get(loader, {}).get('dataset', {}))
+    parts = parts_of(cfg.get(loader, {}).get('dataset', {}))
     files = dict.fromkeys(Path(part.get('ann_file', '')).stem for part in parts)
     splits = dict.fromkeys(part.get('split') for part in parts)
     measured = measured_on()

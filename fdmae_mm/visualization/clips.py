@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from ..datasets.layouts import SkeletonLayout
-from ..datasets.skeleton_dataset import joined
+from ..datasets.skeleton_dataset import parts_of
 from ..datasets.transforms import BaseSkeletonMasking, SkeletonStream
 from ..files import bare_name
 from .style import average_pose
@@ -69,7 +69,7 @@ def data_pose(dataset: BaseDataset, layout: SkeletonLayout) -> np.ndarray:
 def _train_dataset(cfg: Config) -> ConfigDict:
     if cfg.get('train_dataloader') is None:
         raise ValueError(f'{cfg.filename} has no train_dataloader: nothing is masked.')
-    return joined(cfg.train_dataloader.dataset)[0]  # all are masked alike
+    return parts_of(cfg.train_dataloader.dataset)[0]  # all are masked alike
 
 
 def masked_view(cfg: Config) -> list[dict]:

@@ -166,11 +166,11 @@ def test_an_edge_that_rounding_puts_above_its_coefficient():
     assert scale_bands(60, (0, 31 / 120, 1 / 2)) == [(0, 31), (31, 60)]
 
 
-@pytest.mark.parametrize('kind', [DCTTarget, HaarTarget])
-def test_a_part_of_the_coefficients_decodes_to_that_part_of_the_signal(kind):
+@pytest.mark.parametrize(('kind', 'edge'), [(DCTTarget, 3), (HaarTarget, 2)])
+def test_a_part_of_the_coefficients_decodes_to_that_part_of_the_signal(kind, edge):
     x = torch.randn(1, 8, 2, 3)
-    low = kind(8, 3, signal='joint', start=0, stop=2)
-    high = kind(8, 3, signal='joint', start=2)
+    low = kind(8, 3, signal='joint', start=0, stop=edge)
+    high = kind(8, 3, signal='joint', start=edge)
     total = low.decode(low.encode(x), x) + high.decode(high.encode(x), x)
     assert torch.allclose(total, x, atol=1e-5)
 

@@ -40,13 +40,13 @@ class DCTTarget(SkeletonTarget):
                 f'Coefficients {start}..{stop} must be a range within 0..{window}.'
             )
         self.channels = (stop - start) * in_channels
-        basis = torch.from_numpy(self.functions(window)[start:stop]).float()
+        basis = torch.from_numpy(self.functions(window, start, stop)).float()
         self.register_buffer('basis', basis, persistent=False)
 
     @staticmethod
-    def functions(window: int) -> np.ndarray:
-        """Orthonormal functions of a window, low to high: (W, W), a row each."""
-        return dct(np.eye(window), norm='ortho', axis=0)
+    def functions(window: int, start: int, stop: int) -> np.ndarray:
+        """Orthonormal functions of a window, low to high: (stop - start, W)."""
+        return dct(np.eye(window), norm='ortho', axis=0)[start:stop]
 
     @torch.no_grad()
     def encode(self, x: Tensor) -> Tensor:
@@ -81,27 +81,17 @@ class HaarTarget(DCTTarget):
         ValueError: If W is no power of two, or a level is cut in two.
     """
 
-    def __init__(
-        self,
-        window: int,
-        in_channels: int = 3,
-        signal: str = 'motion',
-        start: int = 0,
-        stop: int | None = None,
-    ) -> None:
+    @staticmethod
+    def functions(window: int, start: int, stop: int) -> np.ndarray:
+        """See :meth:`DCTTarget.functions`."""
         for name, value in (('window', window), ('start', start), ('stop', stop)):
-            if value and value & (value - 1):
+            if value & (value - 1):
                 raise ValueError(
                     f'{name}={value} of Haar wavelets must be a power of two, where a '
                     'level begins: choose windows and band_edges that are.'
                 )
-        super().__init__(window, in_channels, signal, start, stop)
-
-    @staticmethod
-    def functions(window: int) -> np.ndarray:
-        """See :meth:`DCTTarget.functions`."""
         functions = np.ones((1, 1))
         while len(functions) < window:
             finest = np.kron(np.eye(len(functions)), [1, -1])
             functions = np.concatenate([np.kron(functions, [1, 1]), finest]) / 2**0.5
-        return functions
+        return functions[start:stop]
