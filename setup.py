@@ -79,6 +79,7 @@ setup(
         'mmengine>=0.10.7,<0.11',
         'mmaction2>=1.2,<1.3',
         'scipy',
+        'joblib',
         'importlib-metadata',
         'setuptools<81',
     ],

@@ -49,7 +49,9 @@ def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help=f'file ({", ".join(ENDINGS)}), folder or pattern',
     )
     parser.add_argument(
-        '--out-dir', help='write predictions.json, predictions.csv, features.npy here'
+        '--out-dir',
+        help='write predictions.json, predictions.csv, features.npy here; the same '
+        'command goes on where one was interrupted',
     )
     parser.add_argument(
         '--top-k', type=int, help='classes; default: 5 a clip, 1 a step of a recording'

@@ -35,7 +35,9 @@ from ..datasets.layouts import LAYOUTS, SkeletonLayout, points_down
 from ..datasets.transforms import MapSkeleton
 from ..files import check_writable, printable, written_whole
 from ..models.heads.classification import pool
+from ..version import __version__
 from .inputs import Clip, InputReader, PoseEstimator
+from .journal import Journal
 from .loading import load_model
 from .recording import (
     FrameStream,
@@ -49,6 +51,7 @@ from .recording import (
 _BODY_SIZES = 0.1, 10
 # Of the files in an out_dir.
 _JSON, _CSV, _FEATURES = 'predictions.json', 'predictions.csv', 'features.npy'
+_JOURNAL = 'predictions.part.jsonl'  # until they are written
 # What the reading of one input raises; a pose estimator RuntimeError, where a video is
 # too large for the GPU.
 _BAD_INPUT = OSError, RuntimeError, ValueError
@@ -106,6 +109,7 @@ class SkeletonInferencer:
         check_non_finite(non_finite)
         loaded = load_model(model, weights, device, cfg_options)
         self.model, self.pipeline = loaded.model, loaded.pipeline
+        self._cfg = loaded.cfg
         self.classes, self.layout = loaded.classes, loaded.source_layout
         self.pose_estimator = pose_estimator
         self.non_finite = non_finite
@@ -133,7 +137,9 @@ class SkeletonInferencer:
                 searched with its subfolders; a glob pattern; or a list of these.
             batch_size: Clips a forward pass.
             out_dir: Where ``predictions.json`` and ``predictions.csv``, and with
-                ``features`` also ``features.npy``, a row a clip, are written.
+                ``features`` also ``features.npy``, a row a clip, are written. Until
+                all is done ``predictions.part.jsonl`` holds what is, and the same call
+                goes on where one was interrupted.
             show_progress: Whether stderr shows a progress bar.
             top_k: Classes a clip.
             features: Whether to return features too. A pre-training model has nothing
@@ -167,15 +173,14 @@ class SkeletonInferencer:
         if not features:
             self._check_classifier()
         _check_positive(batch_size=batch_size, top_k=top_k)
-        result = self._run(
+        return self._run(
             self._reader(layout, format, split, out_dir, strict, show_progress),
             inputs,
             lambda clip: _ClipJob(self, clip, top_k, features),
             batch_size,
+            out_dir,
+            dict(top_k=top_k, features=features),
         )
-        if out_dir is not None:
-            _write(result, Path(out_dir))
-        return result
 
     def segment(
         self,
@@ -213,7 +218,8 @@ class SkeletonInferencer:
             batch_size: Windows a forward pass.
             out_dir: Where ``predictions.json`` (all that is returned) and
                 ``predictions.csv`` (the segments; without fps, times are empty) are
-                written.
+                written. A call that was interrupted goes on after the last whole
+                recording.
             show_progress: Whether stderr shows a progress bar.
             top_k: Classes of each row of ``steps``.
             layout: As for a call.
@@ -237,17 +243,22 @@ class SkeletonInferencer:
         self._check_classifier()
         _check_positive(batch_size=batch_size, top_k=top_k, fps=fps)
         window, stride = self._window(window, stride)
-        result = self._run(
+        return self._run(
             self._reader(layout, format, split, out_dir, strict, show_progress),
             inputs,
             lambda clip: _RecordingJob(
                 self, clip, window, stride, fps, min_length, top_k
             ),
             batch_size,
+            out_dir,
+            dict(
+                window=window,
+                stride=stride,
+                fps=fps,
+                min_length=min_length,
+                top_k=top_k,
+            ),
         )
-        if out_dir is not None:
-            _write(result, Path(out_dir))
-        return result
 
     def stream(
         self,
@@ -429,10 +440,53 @@ class SkeletonInferencer:
         inputs: object,
         make_job: Callable[[Clip], _ClipJob | _RecordingJob],
         batch_size: int,
+        out_dir: str | os.PathLike | None,
+        options: dict,
+    ) -> dict[str, list[dict]]:
+        """Infers, and writes the results where they are asked for."""
+        if out_dir is None:
+            return self._infer(reader, inputs, make_job, batch_size)
+        journal = Journal(Path(out_dir, _JOURNAL), [self._settings(), options])
+        result = self._infer(reader, inputs, make_job, batch_size, journal)
+        _write(result, Path(out_dir))
+        journal.remove()
+        return result
+
+    def _settings(self) -> list:
+        """What a result depends on beside its clip."""
+        weights = [*self.model.named_parameters(), *self.model.named_buffers()]
+        return [
+            __version__,
+            str(self._cfg.model),
+            str(self._cfg.eval_dataloader.dataset.pipeline),
+            self.classes,
+            self.non_finite,
+            {name: value.detach().cpu().numpy() for name, value in weights},
+        ]
+
+    def _infer(
+        self,
+        reader: InputReader,
+        inputs: object,
+        make_job: Callable[[Clip], _ClipJob | _RecordingJob],
+        batch_size: int,
+        journal: Journal | None = None,
     ) -> dict[str, list[dict]]:
         """Reads, batches and predicts; at any time one batch of views is in memory."""
         found = reader.find(inputs)
-        jobs, skipped, doubts = [], [], _Doubts()
+        predictions, skipped, doubts = [], [], _Doubts()
+        # Of clips whose views are all under way: what gives the result, and the key.
+        due: list[tuple[Callable[[], dict], str | None]] = []
+
+        def settle() -> None:
+            new = {}
+            for result_of, key in due:
+                predictions.append(result_of())
+                if key is not None:
+                    new[key] = predictions[-1]
+            due.clear()
+            if new:
+                journal.add(new)
 
         def skip(name: str, error: Exception) -> None:
             if reader.strict:
@@ -464,6 +518,15 @@ class SkeletonInferencer:
 
             def views() -> Iterator[tuple]:
                 for clip in clips():
+                    content = known = None
+                    if journal is not None:
+                        content = journal.key(vars(clip))
+                        known = journal.get(content)
+                    if known is not None:
+                        due.append((known.copy, None))
+                        doubts.look(clip, clip.layout or self.layout)
+                        bar.advance(task)
+                        continue
                     try:
                         job = make_job(clip)
                         announce(job.num_views - 1)
@@ -472,7 +535,7 @@ class SkeletonInferencer:
                     except _BAD_INPUT as error:
                         skip(clip.name, error)
                     else:
-                        jobs.append(job)
+                        due.append((job.result, content))
                         doubts.look(clip, clip.layout or self.layout)
 
             queue = views()
@@ -481,13 +544,15 @@ class SkeletonInferencer:
                 for (job, key, _), output in zip(batch, outputs, strict=True):
                     job.add(key, output)
                 bar.advance(task, len(batch))
-        if not jobs:
+                settle()
+            settle()
+        if not predictions:
             first = [f'. The first, {s["name"]}: {s["reason"]}' for s in skipped[:1]]
             raise ValueError(
                 f'None of {len(found)} inputs could be used{"".join(first)}'
             )
-        doubts.tell(len(jobs))
-        return dict(predictions=[job.result() for job in jobs], skipped=skipped)
+        doubts.tell(len(predictions))
+        return dict(predictions=predictions, skipped=skipped)
 
 
 def _check_positive(**numbers: float | None) -> None:

@@ -1,4 +1,5 @@
 import csv
+import functools
 import importlib.util
 import json
 import os
@@ -661,7 +662,119 @@ def test_results_that_cannot_be_written_leave_those_before(
     monkeypatch.setattr(write, full)
     with pytest.raises(OSError, match='No space'):
         loaded(clips[1:2], show_progress=False, features=True, out_dir=tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert after.pop('predictions.part.jsonl')  # the same call would go on from it
+    assert after == before
+
+
+def interrupted(loaded, monkeypatch, call, batches):
+    """Calls, and is interrupted before the batch after so many."""
+    forward = loaded.forward
+    left = iter(range(batches))
+
+    def limited(batch):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return forward(batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loaded, 'forward', limited)
+        with pytest.raises(KeyboardInterrupt):
+            call()
+
+
+def counted(loaded, monkeypatch, call):
+    """What a call returns, and the views that it gave to the model."""
+    forward, views = loaded.forward, []
+
+    def counting(batch):
+        views.extend(batch)
+        return forward(batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loaded, 'forward', counting)
+        return call(), len(views)
+
+
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_an_interrupted_call_goes_on(loaded, clips, tmp_path, monkeypatch):
+    # One view a batch, so that both runs have the same bits.
+    options = dict(batch_size=1, features=True, show_progress=False)
+    out, whole = tmp_path / 'out', tmp_path / 'whole'
+    _, needed = counted(
+        loaded, monkeypatch, lambda: loaded(clips, out_dir=whole, **options)
+    )
+    assert needed > len(clips)  # some have two persons
+
+    def call():
+        return loaded(clips, out_dir=out, **options)
+
+    interrupted(loaded, monkeypatch, call, needed - 1)
+    assert [path.name for path in out.iterdir()] == ['predictions.part.jsonl']
+    _, left = counted(loaded, monkeypatch, call)
+    assert 1 <= left <= 3  # views of the last clip, and of one that was not told yet
+    assert files_of(out) == files_of(whole)
+
+
+def test_an_interrupted_call_knows_what_has_changed(
+    loaded, clips, tmp_path, monkeypatch
+):
+    alone = [clip for clip in clips if len(clip['keypoint']) == 1][:4]
+    options = dict(batch_size=1, out_dir=tmp_path, show_progress=False)
+    interrupted(loaded, monkeypatch, lambda: loaded(alone, **options), 3)
+    journal = tmp_path / 'predictions.part.jsonl'
+    lines = journal.read_bytes().splitlines(keepends=True)
+    assert len(lines) == 3  # its head, and two clips: of the third nobody was told
+    changed = [alone[1], dict(alone[0], keypoint=alone[0]['keypoint'] * 1.1), alone[2]]
+    for text, given, top_k, views in (
+        (b''.join(lines), alone, 5, 2),
+        (b''.join(lines), changed, 5, 2),  # the second of before is the first here
+        (b''.join(lines), alone, 4, 4),  # another number of classes
+        (b''.join(lines)[:-9], alone, 5, 3),  # the end of a line is missing
+    ):
+        journal.write_bytes(text)
+        again = functools.partial(loaded, given, top_k=top_k, **options)
+        result, made = counted(loaded, monkeypatch, again)
+        assert made == views
+        assert not journal.exists()
+        assert result == loaded(given, 1, top_k=top_k, show_progress=False)
+
+
+def test_results_of_other_weights_are_not_taken(loaded, clips, tmp_path, monkeypatch):
+    options = dict(batch_size=1, out_dir=tmp_path, show_progress=False)
+    interrupted(loaded, monkeypatch, lambda: loaded(clips[:4], **options), 3)
+    weight = next(loaded.model.parameters())
+    before = weight.detach().clone()
+    try:
+        weight.data *= 2
+        result, views = counted(
+            loaded, monkeypatch, lambda: loaded(clips[:4], **options)
+        )
+        assert views >= 4
+        assert result == loaded(clips[:4], 1, show_progress=False)
+    finally:
+        weight.data.copy_(before)
+
+
+def test_an_interrupted_call_goes_on_with_the_next_recording(
+    loaded, recording, tmp_path, monkeypatch
+):
+    recordings = [recording, recording * 1.1]
+    options = dict(window=20, stride=10, batch_size=1, show_progress=False)
+    expected, views = counted(
+        loaded, monkeypatch, lambda: loaded.segment(recordings, **options)
+    )
+
+    def call():
+        return loaded.segment(recordings, out_dir=tmp_path, **options)
+
+    interrupted(loaded, monkeypatch, call, views // 2 + 1)
+    result, left = counted(loaded, monkeypatch, call)
+    assert left == views // 2
+    assert result == expected
 
 
 def test_memory_holds_one_batch_of_windows(loaded, recording, monkeypatch):
