@@ -55,6 +55,12 @@ COLUMNS = {
     **{f'{share} % labels': [(f'semi{share}', 'top1')] for share in range(1, 100)},
     'supervised': [('supervised', 'top1'), ('joints', 'svm')],
 }
+# Each part of them has a table of its own, and the rows that have a figure there.
+FROZEN = tuple(c for c in COLUMNS if c.startswith(('linear', '1-NN')))
+PARTS = {
+    'frozen encoder': FROZEN,
+    'trained with labels': tuple(c for c in COLUMNS if c not in FROZEN),
+}
 METHODS = {'stgcnpp': 'STGCN++', 'mae': 'MAE', 'mamp': 'MAMP', 'fdmae': 'FDMAE'}
 # Rows without a pre-training config, which stand before the methods.
 REFERENCES = {'joints': 'Joints, no encoder', 'untrained': 'No pre-training'}
@@ -379,26 +385,36 @@ def table(
     published: list[dict],
     values: dict[tuple[str, str], list[float]],
 ) -> str:
-    """One data set: a row for each of our configs and each published method."""
+    """One data set: a row for each of our configs and each published method.
+
+    What has a figure in another part alone has no row in this one.
+    """
     theirs = {}
     for entry in published:
         row = entry.get('config', entry['method'])
         theirs[row, entry['column']] = f'{entry["top1"]:.1f}'
-    rows = [*ours, *dict.fromkeys(p['method'] for p in published if 'config' not in p)]
-    heads, cells = [], {row: [] for row in rows}
-    for column in COLUMNS:
-        if any((row, column) in theirs for row in rows):
-            heads.append(f'{column}, published')
-            for row in rows:
-                cells[row].append(theirs.get((row, column), NONE))
-        if any((row, column) in values for row in rows) or column == 'linear':
-            heads.append(f'{column}, ours')
-            for row in rows:
-                cells[row].append(summary(values.get((row, column))))
-    labelled = {}
-    for row in rows:
-        labelled[label_of(row) if row in ours else row] = cells[row]
-    text = markdown(title, 'method', heads, labelled)
+    names = [*ours, *dict.fromkeys(p['method'] for p in published if 'config' not in p)]
+    known = {row for row, _ in theirs.keys() | values.keys()}
+    parts = []
+    for part, columns in PARTS.items():
+        here = {row for row, c in theirs.keys() | values.keys() if c in columns}
+        rows = [row for row in names if row in here or row not in known]
+        heads, cells = [], {row: [] for row in rows}
+        for column in columns:
+            if any((row, column) in theirs for row in rows):
+                heads.append(f'{column}, published')
+                for row in rows:
+                    cells[row].append(theirs.get((row, column), NONE))
+            if any((row, column) in values for row in rows):
+                heads.append(f'{column}, ours')
+                for row in rows:
+                    cells[row].append(summary(values.get((row, column))))
+        if heads:
+            labelled = {
+                label_of(row) if row in ours else row: cells[row] for row in rows
+            }
+            parts.append(markdown(f'{title}: {part}', 'method', heads, labelled))
+    text = '\n'.join(parts)
     if published:
         sources = dict.fromkeys(f'{p["method"]}: {p["source"]}' for p in published)
         text += f'\nSources: {"; ".join(sources)}.\n'

@@ -104,6 +104,9 @@ def train(argv: Sequence[str] | None = None) -> None:
     override(cfg, options)
     if args.amp:
         enable_amp(cfg)  # after the options, which may name another dtype
+    if (cfg.get('randomness') or {}).get('deterministic'):
+        # Older torch asks for it, at the first product of matrices on a GPU.
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
     # One process of a run keeps the folder for all of them.
     ranks = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
     rank = next(filter(None, map(os.environ.get, ranks)), '0')

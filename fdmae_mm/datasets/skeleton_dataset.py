@@ -211,6 +211,8 @@ class SkeletonDataset(PoseDataset):
         if self.label_share is not None:
             samples = self._draw_share(samples)
         self.names = frozenset(map(clip_name, samples))
+        if not self.multi_class:
+            self.max_label = max((s.get('label', 0) for s in samples), default=0)
         if 'video' in self.data_prefix:
             for sample in samples:
                 for key in {'filename', 'frame_dir'} & sample.keys():

@@ -1,16 +1,19 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
+from mmengine.dataset import RepeatDataset, pseudo_collate
 from mmengine.logging import MessageHub
 from mmengine.model import PretrainedInit, Sequential
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
+from fdmae_mm.datasets import SkeletonDataset
+from fdmae_mm.datasets.annotation import save_annotation
 from fdmae_mm.engine import (
     EMATeacherHook,
     EpochSeedHook,
@@ -460,6 +463,31 @@ def test_a_head_has_the_classes_of_the_data(loop):
         check(runner)
     runner.model.cls_head = None  # pre-training
     check(runner)
+
+
+@pytest.mark.parametrize('loop', ['train', 'val', 'test'])
+def test_a_head_has_a_class_for_every_label(loop, tmp_path):
+    # As in MMAction2's own files, which name no classes; and behind a wrapper.
+    clips = [
+        dict(frame_dir=str(label), label=label, keypoint=np.ones((1, 4, 5, 3), 'f4'))
+        for label in (0, 2, 1)
+    ]
+    content = dict(split={}, annotations=[dict(clip, total_frames=4) for clip in clips])
+    save_annotation(content, tmp_path / 'data.pkl')
+    dataset = RepeatDataset(SkeletonDataset(str(tmp_path / 'data.pkl'), []), times=2)
+    assert 'classes' not in dataset.metainfo
+    head = SimpleNamespace(num_classes=3)
+    runner = SimpleNamespace(
+        model=SimpleNamespace(cls_head=head),
+        **{f'{loop}_dataloader': SimpleNamespace(dataset=dataset)},
+    )
+    check = getattr(NumClassesHook(), f'before_{loop}')
+    check(runner)
+    head.num_classes = 2
+    with pytest.raises(
+        ValueError, match=r'num_classes=2, .* label 2, .* num_classes=3'
+    ):
+        check(runner)
 
 
 class Encoder(torch.nn.Module):

@@ -353,6 +353,23 @@ def test_half_precision_has_a_loss_scaler(tiny_config, monkeypatch, options, sca
     assert found[0].get('loss_scale') == scaler
 
 
+def test_a_deterministic_run_sets_what_cublas_wants(tiny_config, monkeypatch):
+    name = 'CUBLAS_WORKSPACE_CONFIG'
+    found = []
+    monkeypatch.setenv(name, 'given')  # so that it is restored
+    monkeypatch.setattr(
+        'fdmae_mm.apis.commands.Runner.from_cfg',
+        lambda cfg: found.append(os.environ.get(name)) or 1 / 0,
+    )
+    for given, deterministic in (('given', True), (None, False), (None, True)):
+        if given is None:
+            monkeypatch.delenv(name, raising=False)
+        options = [f'randomness.deterministic={deterministic}']
+        with pytest.raises(ZeroDivisionError):
+            train([tiny_config(PRETRAIN), '--cfg-options', *options])
+    assert found == ['given', None, ':4096:8']
+
+
 def test_accumulation_clipping_and_what_the_log_holds(tiny_config):
     backends = [dict(type=f'{name}VisBackend') for name in ('Local', 'Tensorboard')]
     config = tiny_config(PRETRAIN, extra=f'visualizer = dict(vis_backends={backends})')

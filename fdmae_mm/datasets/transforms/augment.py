@@ -195,6 +195,7 @@ class AlignSkeleton(BaseTransform):
     Required Keys:
 
         - keypoint
+        - total_frames (optional)
 
     Modified Keys:
 
@@ -264,6 +265,8 @@ class AlignSkeleton(BaseTransform):
                 f"C={channels}. Use rotate='none', and a model of 2-D joints."
             )
         seen = _seen(keypoint)
+        if 'frame_inds' not in results:  # else total_frames is that of the recording
+            seen[:, _total_frames(results, keypoint) :] = False
         present = seen.any(axis=(1, 2))
         if present.any():
             main = present.argmax()
@@ -473,8 +476,9 @@ class TemporalCropResize(BaseTransform):
 
         New frame i lies at (i + 1/2) size / clip_len - 1/2, its centre in the old crop.
         """
-        position = (np.arange(self.clip_len) + 0.5) * (size / self.clip_len) - 0.5
-        position = np.maximum(position, 0)
+        # Whole numbers up to one division, so that a frame that is met is met exactly.
+        doubled = (2 * np.arange(self.clip_len) + 1) * size - self.clip_len
+        position = np.maximum(doubled, 0) / (2 * self.clip_len)
         lower = position.astype(np.int64)
         # On a frame, the one above is that frame: its dropped joints stay dropped.
         upper = np.minimum(np.ceil(position).astype(np.int64), size - 1)

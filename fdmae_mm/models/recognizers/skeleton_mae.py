@@ -42,7 +42,7 @@ class SkeletonMAE(BaseRecognizer):
             ``{name}_{key}``.
         max_cells (int, optional): At most so many of a joint's cells of a window are
             decoded in a training step. Which, is drawn anew at each step, for the whole
-            batch. All by default.
+            batch of a process. All by default.
         data_preprocessor (dict, optional): Config of the data preprocessor, by default
             a :class:`StackedDataPreprocessor`.
         windows (Sequence[int]): Windows to decode beside those of the heads.

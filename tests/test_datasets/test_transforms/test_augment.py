@@ -284,6 +284,28 @@ def test_align_takes_joints_relative_to_their_root(rotate):
     assert not found[:, :, NTU.center].any()
 
 
+@pytest.mark.parametrize('center', ['first', 'clip'])
+def test_align_takes_no_padding_for_a_body(center):
+    clip = random_clip(persons=2, frames=9)
+    clip[0, :9] = 0  # so that the second is the main person
+    # Padded by repetition, and somebody who is in the padding alone.
+    padded = np.pad(clip, ((0, 0), (0, 60), (0, 0), (0, 0)), mode='edge')
+    padded[0, 9:] = random_clip(persons=1, frames=60)[0]
+    transform = AlignSkeleton('nturgb+d', center=center)
+    results = transform(dict(keypoint=padded, total_frames=9))
+    expected = align(clip, layout='nturgb+d', center=center)
+    assert np.array_equal(results['keypoint'][:, :9], expected)
+    assert not results['keypoint'][:, 9:].any()
+
+
+def test_align_behind_sampled_frames_takes_all_of_them():
+    # total_frames is that of the recording then.
+    clip = random_clip(frames=9)
+    results = dict(keypoint=clip, total_frames=3, frame_inds=np.arange(9))
+    aligned = AlignSkeleton('nturgb+d')(results)['keypoint']
+    assert np.array_equal(aligned, align(clip, layout='nturgb+d'))
+
+
 def test_align_leaves_an_all_zero_clip():
     clip = np.zeros((2, 4, 25, 3), dtype=np.float16)
     assert not align(clip, layout='nturgb+d').any()
@@ -331,6 +353,18 @@ def test_resize_equals_torch(frames, clip_len):
     clip = random_clip(2, frames, 5)
     out = crop(clip, clip_len=clip_len, crop_range=(1, 1), min_frames=1)['keypoint']
     np.testing.assert_allclose(out, torch_resize(clip, clip_len), atol=1e-4)
+
+
+@pytest.mark.parametrize('clip_len', [32, 64, 120])
+def test_a_new_frame_on_an_old_one_is_that_frame(clip_len):
+    transform = TemporalCropResize(clip_len=clip_len)
+    for size in range(1, 300):
+        lower, upper, weight = transform._positions(0, size)
+        doubled = (2 * np.arange(clip_len) + 1) * size - clip_len
+        met = doubled % (2 * clip_len) == 0
+        inside = (doubled > 0) & (doubled // (2 * clip_len) < size - 1)
+        assert np.array_equal((lower == upper)[inside], met[inside])
+        assert np.array_equal((weight == 0)[inside], met[inside])
 
 
 def test_test_crop_is_the_centre():
