@@ -394,10 +394,11 @@ def table(
         row = entry.get('config', entry['method'])
         theirs[row, entry['column']] = f'{entry["top1"]:.1f}'
     names = [*ours, *dict.fromkeys(p['method'] for p in published if 'config' not in p)]
-    known = {row for row, _ in theirs.keys() | values.keys()}
+    figures = theirs.keys() | values.keys()
+    known = {row for row, _ in figures}
     parts = []
     for part, columns in PARTS.items():
-        here = {row for row, c in theirs.keys() | values.keys() if c in columns}
+        here = {row for row, column in figures if column in columns}
         rows = [row for row in names if row in here or row not in known]
         heads, cells = [], {row: [] for row in rows}
         for column in columns:

@@ -518,10 +518,10 @@ class SkeletonInferencer:
 
             def views() -> Iterator[tuple]:
                 for clip in clips():
-                    content = known = None
+                    digest = known = None
                     if journal is not None:
-                        content = journal.key(vars(clip))
-                        known = journal.get(content)
+                        digest = journal.key(vars(clip))
+                        known = journal.get(digest)
                     if known is not None:
                         due.append((known.copy, None))
                         doubts.look(clip, clip.layout or self.layout)
@@ -535,7 +535,7 @@ class SkeletonInferencer:
                     except _BAD_INPUT as error:
                         skip(clip.name, error)
                     else:
-                        due.append((job.result, content))
+                        due.append((job.result, digest))
                         doubts.look(clip, clip.layout or self.layout)
 
             queue = views()
