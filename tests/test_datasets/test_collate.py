@@ -1,4 +1,6 @@
+import copy
 import pickle
+from collections.abc import Mapping
 from multiprocessing.reduction import ForkingPickler
 
 import pytest
@@ -7,8 +9,10 @@ from mmaction.structures import ActionDataSample
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import DataLoader
+from torch.utils.data._utils.pin_memory import pin_memory
 
 from fdmae_mm.datasets import stacked_transfer
+from fdmae_mm.datasets.collate import Batch
 
 
 def packed(index: int, clip_len: int = 2) -> dict:
@@ -19,7 +23,7 @@ def packed(index: int, clip_len: int = 2) -> dict:
     return dict(inputs=inputs, data_samples=sample)
 
 
-def sent(batch: dict) -> dict:
+def sent(batch: Batch) -> Batch:
     """As another process has it."""
     return pickle.loads(bytes(ForkingPickler.dumps(batch)))
 
@@ -31,7 +35,7 @@ def storages(tensors: list[torch.Tensor]) -> set[int]:
 def test_a_batch_arrives_as_mmengine_collates_it():
     samples = [packed(0), packed(1), packed(2)]
     wanted, found = pseudo_collate(samples), sent(stacked_transfer(samples))
-    assert type(found) is dict and found.keys() == wanted.keys()
+    assert found.keys() == wanted.keys()
     assert isinstance(found['inputs'], list)
     torch.testing.assert_close(found['inputs'], wanted['inputs'])
     for ours, theirs in zip(found['data_samples'], wanted['data_samples'], strict=True):
@@ -80,8 +84,8 @@ def test_what_has_no_common_shape_is_sent_clip_by_clip():
     samples[1]['data_samples'].set_gt_label([1, 2])
     batch = sent(stacked_transfer(samples))
     assert [clip.shape[2] for clip in batch['inputs']] == [2, 4]
-    labels = [sample.gt_label.tolist() for sample in batch['data_samples']]
-    assert labels == [[0], [1, 2]]
+    found = [sample.gt_label.tolist() for sample in batch['data_samples']]
+    assert found == [[0], [1, 2]]
 
 
 def test_what_has_no_common_type_keeps_its_own():
@@ -111,8 +115,52 @@ def test_what_another_transform_has_packed_goes_as_it_is(sample):
     )
     (batch,) = loader
     expected = pseudo_collate([sample, sample])
+    assert type(batch) is dict  # as BaseTTAModel wants it
     assert batch.keys() == expected.keys()
     torch.testing.assert_close(batch['inputs'], expected['inputs'])
+
+
+def labels(batch: Mapping) -> list[int]:
+    return [int(sample.gt_label) for sample in batch['data_samples']]
+
+
+def test_it_is_read_and_written_as_a_dict():
+    batch = sent(stacked_transfer([packed(0), packed(1)]))
+    assert len(batch) == 2 and list(batch) == ['inputs', 'data_samples']
+    batch['data_samples'][0].set_gt_label(5)
+    batch['data_samples'] = batch['data_samples'][::-1]
+    del batch['inputs'][0]
+    batch['names'] = 'ab'
+    assert labels(batch) == [1, 5] and labels(copy.copy(batch)) == [1, 5]
+    del batch['names']
+    assert [clip.mean() for clip in sent(batch)['inputs']] == [1]
+    assert labels(sent(batch)) == [1, 5]
+    assert repr(batch).startswith("Batch({'inputs': [tensor(")
+
+
+@pytest.mark.parametrize('clip_len', [2, 4], ids=['stacked', 'apart'])
+@pytest.mark.parametrize('by', [Batch.pin_memory, pin_memory], ids=['itself', 'loader'])
+def test_it_is_pinned_in_few_tensors(by, clip_len, monkeypatch):
+    pinned = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor.clone())
+        return pinned[-1]
+
+    monkeypatch.setattr(torch.Tensor, 'pin_memory', pin)
+    batch = by(sent(stacked_transfer([packed(0), packed(1, clip_len)])))
+    assert len(pinned) == (3 if clip_len == 2 else 4)
+    values = [*batch['inputs'], *(s.mask for s in batch['data_samples'])]
+    assert storages(values) < storages(pinned)
+    assert [clip.mean() for clip in batch['inputs']] == [0, 1]
+    assert labels(batch) == [0, 1]
+
+
+def test_with_what_cannot_be_stacked_it_goes_as_it_is():
+    batch = stacked_transfer([packed(0), packed(1)])
+    batch['inputs'] = [['a view', 'another']]
+    assert batch.pin_memory() is batch
+    assert sent(batch)['inputs'] == [['a view', 'another']]
 
 
 def test_mmengine_finds_it_by_name():

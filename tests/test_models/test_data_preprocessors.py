@@ -3,7 +3,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.dataset import pseudo_collate
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from fdmae_mm.datasets.collate import stack, unstacked
+from fdmae_mm.datasets.collate import Batch, Stacks
 from fdmae_mm.models import StackedDataPreprocessor
 
 
@@ -53,6 +53,43 @@ def test_a_batch_reaches_the_device_in_four_copies():
             assert sample.get(key).device.type == 'meta'
 
 
+def test_a_batch_that_came_stacked_is_copied_as_it_came(monkeypatch):
+    given = batch(8)
+    sent = Batch(Stacks.of(given))
+    preprocessor = StackedDataPreprocessor().to('meta')
+    monkeypatch.setattr(torch, 'stack', None)  # neither on the host nor again
+    with Copies() as copies:
+        found = preprocessor.cast_data(sent)
+    assert copies.count == 4
+    assert found['data_samples'][0].mask.device.type == 'meta'
+    # A metric gets the batch as it came, beside what the model made of the other.
+    for ours, theirs in zip(sent['data_samples'], given['data_samples'], strict=True):
+        assert torch.equal(ours.mask, theirs.mask)
+    assert found['data_samples'][0].mask.device.type == 'meta'
+
+
+def test_the_host_does_not_wait_for_a_copy(monkeypatch):
+    waits = []
+
+    def to(tensor, device, non_blocking=False):
+        waits.append(not non_blocking)
+        return tensor
+
+    preprocessor = StackedDataPreprocessor().to('meta')
+    monkeypatch.setattr(torch.Tensor, 'to', to)
+    preprocessor.cast_data(batch(2))
+    assert waits == [False] * 4
+
+
+def test_what_no_clip_shares_is_copied_too():
+    given = batch(2)
+    for clip, sample in enumerate(given['data_samples']):
+        sample.set_data(dict(boxes=torch.ones(clip + 1)))
+    found = StackedDataPreprocessor().to('meta').cast_data(given)
+    assert [s.boxes.shape for s in found['data_samples']] == [(1,), (2,)]
+    assert {s.boxes.device.type for s in found['data_samples']} == {'meta'}
+
+
 def test_clips_of_other_lengths_are_copied_one_by_one_and_padded():
     preprocessor = StackedDataPreprocessor().to('meta')
     with Copies() as copies:
@@ -69,7 +106,7 @@ def test_on_the_cpu_nothing_is_copied():
 
 def test_values_come_back_clip_by_clip():
     given = batch(3)
-    found = unstacked(*stack(given))
+    found = Stacks.of(given).unstacked()
     torch.testing.assert_close(found['inputs'], given['inputs'])
     for ours, theirs in zip(found['data_samples'], given['data_samples'], strict=True):
         for key in ('mask', 'teacher_mask', 'gt_label'):

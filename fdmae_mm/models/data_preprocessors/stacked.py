@@ -2,7 +2,7 @@ from mmaction.models.data_preprocessors import ActionDataPreprocessor
 from mmaction.registry import MODELS
 from mmengine.model.base_model.data_preprocessor import CastData
 
-from fdmae_mm.datasets.collate import packed, stack, unstacked
+from fdmae_mm.datasets.collate import Stacks
 
 
 @MODELS.register_module()
@@ -12,11 +12,23 @@ class StackedDataPreprocessor(ActionDataPreprocessor):
     MMEngine copies each tensor of each clip on its own, and waits for each: the clip,
     its masks and its label, 512 copies for 128 clips of FDMAE. Here tensors of one name
     are stacked before, where they have one shape and type, which makes four of them.
+    ``stacked_transfer`` has done so in the worker. A copy from pinned memory
+    (``pin_memory=True`` of the data loader) lets the host go on.
+
     Arguments are those of ``ActionDataPreprocessor``.
     """
 
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self._non_blocking = True
+
     def cast_data(self, data: CastData) -> CastData:
         """A batch on the device; on the CPU it is there already."""
-        if self.device.type == 'cpu' or not packed(data):
+        stacks = None if self.device.type == 'cpu' else Stacks.of(data)
+        if stacks is None:
             return super().cast_data(data)
-        return unstacked(*super().cast_data(stack(data)))
+        inputs, samples, values = stacks
+        if any(sample.keys() for sample in samples):  # what could not be stacked
+            samples = super().cast_data(samples)
+        inputs, values = super().cast_data([inputs, values])
+        return Stacks(inputs, samples, values).unstacked()
