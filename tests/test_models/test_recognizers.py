@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fdmae_mm.models import FDMAE
 
@@ -219,6 +220,31 @@ def test_absent_persons_carry_no_loss():
     one = build().loss(alone, masks)
     for name, value in one.items():
         assert both[name].item() == pytest.approx(value.item(), rel=1e-5), name
+
+
+class Waits(TorchDispatchMode):
+    """Counts what a host must wait for a GPU for: sizes and values of results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        indices = args[1] if func is torch.ops.aten.index.Tensor else ()
+        self.count += func in (
+            torch.ops.aten.nonzero.default,
+            torch.ops.aten._local_scalar_dense.default,
+        ) or any(index is not None and index.dtype == torch.bool for index in indices)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(('kind', 'looks'), [('SkeletonMAE', 2), ('FDMAE', 3)])
+def test_a_step_waits_for_who_is_present_and_for_each_mask(kind, looks, monkeypatch):
+    model = build(kind)
+    monkeypatch.setattr(model, '_check_counts', lambda mask, key: None)  # first alone
+    with Waits() as waits:
+        model.loss(*batch())
+    assert waits.count == looks
 
 
 def test_absent_persons_are_sequences_on_request():

@@ -140,13 +140,15 @@ class SkeletonTransformer(BaseModule):
         x = x.flatten(0, 1)
         present = self.present(x).view(n, m)
         present[:, 0] |= ~present.any(1)
-        x = x[present.flatten()]
+        index = present.flatten().nonzero().flatten()  # the host waits for a GPU here
+        x = x[index]
         if self.training and self.patch_drop_rate:
             tokens = self._encode(x, self._kept_index(x))
         else:
             tokens = self.forward_tokens(x)
-        feats = tokens.new_zeros(n, m, *tokens.shape[1:])  # (N, M, L, D)
-        feats[present] = tokens
+        feats = tokens.new_zeros(n * m, *tokens.shape[1:])
+        feats[index] = tokens
+        feats = feats.view(n, m, *tokens.shape[1:])  # (N, M, L, D)
         if m > 1:
             count = present.sum(1).view(n, 1, 1, 1)
             mean = feats.sum(1, keepdim=True) / count

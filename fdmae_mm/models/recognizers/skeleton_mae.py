@@ -161,6 +161,7 @@ class SkeletonMAE(BaseRecognizer):
         # otherwise the other ranks would wait for its gradients for ever.
         chosen = present.clone()
         chosen[0] |= ~present.any()
+        chosen = chosen.nonzero().flatten()  # the host waits for a GPU here, once
         masks = {}
         for key in self.mask_keys if mask_keys is None else mask_keys:
             mask = torch.stack([self._mask_of(s, key, inputs) for s in data_samples])
