@@ -16,6 +16,7 @@ import importlib.util
 import inspect
 import io
 import pickle
+import pkgutil
 import sys
 import types
 import warnings
@@ -155,6 +156,19 @@ _NUMPY_NAMES = {
     'trapz': lambda: np.trapezoid,
     'in1d': lambda: _in1d,
 }
+
+
+def restore_find_loader() -> str | None:
+    """Put back ``pkgutil.find_loader``, which Python 3.14 removed.
+
+    Cause: mmengine 0.10.7 asks it for the operators of a full mmcv whenever it builds
+    an optimizer. Nothing to do where Python has it.
+    """
+    # TODO: drop with an mmengine > 0.10.7 that asks importlib.
+    if hasattr(pkgutil, 'find_loader'):
+        return None
+    pkgutil.find_loader = importlib.util.find_spec  # which is None for the same names
+    return 'this Python lacks pkgutil.find_loader, which mmengine calls'
 
 
 def replace_pkg_resources() -> str | None:
@@ -640,6 +654,7 @@ _WORK_AROUNDS = (
     quiet_mmcv_lite,
     alias_importlib_metadata,
     restore_numpy_names,
+    restore_find_loader,
     replace_pkg_resources,
     stub_drn,
     allow_mmengine_checkpoints,

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import pickle
+import pkgutil
 import subprocess
 import sys
 import textwrap
@@ -182,6 +183,28 @@ def test_importlib_metadata_is_left_alone_where_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, 'importlib_metadata', backport)
     assert compat.alias_importlib_metadata() is None
     assert sys.modules['importlib_metadata'] is backport
+
+
+def test_optimizers_are_built_where_python_lacks_find_loader():
+    code = """
+        import pkgutil
+        if hasattr(pkgutil, 'find_loader'):  # Python < 3.14
+            del pkgutil.find_loader
+        import fdmae_mm
+        import torch
+        from mmengine.optim import build_optim_wrapper
+        config = dict(optimizer=dict(type='AdamW', lr=1e-3))
+        build_optim_wrapper(torch.nn.Linear(2, 2), config)
+        print('restore_find_loader' in fdmae_mm.compat.APPLIED)
+        """
+    result = run_python(code)
+    assert result.stdout.endswith('True\n'), result.stderr
+
+
+def test_find_loader_is_left_alone_where_python_has_it(monkeypatch):
+    monkeypatch.setattr(pkgutil, 'find_loader', len, raising=False)
+    assert compat.restore_find_loader() is None
+    assert pkgutil.find_loader is len
 
 
 def test_packages_are_found_without_pkg_resources(fresh_process):
