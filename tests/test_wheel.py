@@ -51,7 +51,10 @@ def installed(tmp_path_factory):
     install = ['--python', python, 'install', '--no-deps', '--no-index']
     run([*pip, *install, str(wheel)], folder, environment)
     (site,) = folder.glob('env/lib/python*/site-packages')
-    (site / 'parent.pth').write_text(sysconfig.get_path('purelib'))
+    parent = Path(sysconfig.get_path('purelib'))
+    (site / 'parent.pth').write_text(str(parent))
+    # setuptools' distutils, which Python >= 3.12 lacks: no .pth of the parent is read.
+    shutil.copy(parent / 'distutils-precedence.pth', site / 'setuptools.pth')
     return folder / 'env' / 'bin'
 
 
