@@ -4,6 +4,7 @@
 python tools/benchmark_table.py            # README, docs, configs/metafile.yml
 python tools/benchmark_table.py --check    # exit status 1 where they would change
 python tools/benchmark_table.py --records mine/ --out mine.md   # of your own
+python tools/benchmark_table.py --records mine/ --out mine.tex  # for LaTeX, booktabs
 
 The README has what was run here, docs/benchmarks.md has all, and the ablations. A data
 set of your own has a table once configs/results has a record of it. Records that enter
@@ -19,7 +20,7 @@ import re
 import statistics
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import yaml
@@ -36,6 +37,8 @@ END = '<!-- end of tables -->\n'
 NONE = '–'
 SUM = ' + '  # between the rows whose scores were summed
 
+# Title, corner, heads and rows -> a table.
+Form = Callable[[str, str, list[str], dict[str, list[str]]], str]
 # Data set and split family.
 Key = tuple[str, str]
 # Values of all runs by where they were measured, pre-training config and column.
@@ -97,7 +100,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         '--records', type=Path, help='folder of records; default: configs/results'
     )
-    parser.add_argument('--out', type=Path, help='write the tables to this file alone')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        help='write the tables to this file alone; LaTeX where it ends in .tex, '
+        'otherwise Markdown',
+    )
     args = parser.parse_args(argv)
     if (args.records is None) != (args.out is None) or (args.out and args.check):
         parser.error('--records goes with --out, and neither with --check')
@@ -116,7 +124,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.out:
         # A row is named by its config, which need not be in this tree.
         configs |= {row: key for key, row, _ in values if not reference(row)}
-        found = tables(values, published, configs, empty_rows=False)
+        form = latex if args.out.suffix == '.tex' else markdown
+        found = tables(values, published, configs, empty_rows=False, form=form)
         own = [text for key, text in found.items() if key in measured(values)]
         return write({args.out: '\n'.join(own)}, unused, check=False)
     shown = configs.keys() | {p.stem for p in (CONFIGS / 'ablations').glob('*.py')}
@@ -228,13 +237,57 @@ def titles(values: Values) -> dict[Key, str]:
     return {**TITLES, **{key: ', '.join(filter(None, key)) for key in others}}
 
 
+def markdown(
+    title: str, corner: str, heads: list[str], rows: dict[str, list[str]]
+) -> str:
+    """A table with a title; ``rows`` has the cells of each row by its label."""
+    lines = [
+        f'**{title}**\n',
+        f'| {corner} | {" | ".join(heads)} |',
+        f'|---|{"---|" * len(heads)}',
+        *(f'| {label} | {" | ".join(cells)} |' for label, cells in rows.items()),
+    ]
+    return '\n'.join(lines) + '\n'
+
+
+def latex(title: str, corner: str, heads: list[str], rows: dict[str, list[str]]) -> str:
+    """The same for LaTeX with the package booktabs."""
+    lines = [
+        r'\begin{table}',
+        r'\centering',
+        rf'\caption{{{escaped(title)}}}',
+        rf'\begin{{tabular}}{{l{"c" * len(heads)}}}',
+        r'\toprule',
+        tex_row([corner, *heads]),
+        r'\midrule',
+        *(tex_row([label, *cells]) for label, cells in rows.items()),
+        r'\bottomrule',
+        r'\end{tabular}',
+        r'\end{table}',
+    ]
+    return '\n'.join(lines) + '\n'
+
+
+def tex_row(cells: list[str]) -> str:
+    """A line of the table."""
+    return ' & '.join(map(escaped, cells)) + r' \\'
+
+
+def escaped(text: str) -> str:
+    """Markdown of a cell or a title as LaTeX."""
+    text = re.sub(r'[&%$#_{}]', r'\\\g<0>', text)
+    text = re.sub('`([^`]*)`', r'\\texttt{\1}', text)
+    return text.replace('±', r'$\pm$').replace(NONE, '--')
+
+
 def tables(
     values: Values,
     published: list[dict],
     configs: dict[str, Key],
     empty_rows: bool = True,
+    form: Form = markdown,
 ) -> dict[Key, str]:
-    """The tables of all data sets that have a figure, in Markdown.
+    """The tables of all data sets that have a figure, in Markdown or another form.
 
     References come first, then the configs of the data set, then those that were
     pre-trained on another and measured on this one. Without ``empty_rows``, a config
@@ -258,7 +311,7 @@ def tables(
                 *sorted(own, key=rank),
                 *sorted((run & configs.keys()).difference(own), key=rank),
             ]
-            found[key] = table(title, ours, known, of(key, values))
+            found[key] = table(title, ours, known, of(key, values), form)
     return found
 
 
@@ -292,19 +345,6 @@ def ablations(values: Values) -> list[str]:
                 markdown(f'Ablations of `{base}`: {title}', 'change', heads, cells)
             )
     return found
-
-
-def markdown(
-    title: str, corner: str, heads: list[str], rows: dict[str, list[str]]
-) -> str:
-    """A table with a title; ``rows`` has the cells of each row by its label."""
-    lines = [
-        f'**{title}**\n',
-        f'| {corner} | {" | ".join(heads)} |',
-        f'|---|{"---|" * len(heads)}',
-        *(f'| {label} | {" | ".join(cells)} |' for label, cells in rows.items()),
-    ]
-    return '\n'.join(lines) + '\n'
 
 
 def is_variation(config: str) -> bool:
@@ -384,6 +424,7 @@ def table(
     ours: list[str],
     published: list[dict],
     values: dict[tuple[str, str], list[float]],
+    form: Form = markdown,
 ) -> str:
     """One data set: a row for each of our configs and each published method.
 
@@ -414,11 +455,12 @@ def table(
             labelled = {
                 label_of(row) if row in ours else row: cells[row] for row in rows
             }
-            parts.append(markdown(f'{title}: {part}', 'method', heads, labelled))
+            parts.append(form(f'{title}: {part}', 'method', heads, labelled))
     text = '\n'.join(parts)
     if published:
         sources = dict.fromkeys(f'{p["method"]}: {p["source"]}' for p in published)
-        text += f'\nSources: {"; ".join(sources)}.\n'
+        comment = '% ' if form is latex else ''
+        text += f'\n{comment}Sources: {"; ".join(sources)}.\n'
     return text
 
 

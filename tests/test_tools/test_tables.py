@@ -406,6 +406,51 @@ def test_tables_of_other_records_go_into_a_file_of_their_own(
     assert '--records goes with --out' in capsys.readouterr().err
 
 
+def test_tables_for_latex(tool, tmp_path):
+    records, out = tmp_path / 'mine', tmp_path / 'mine.tex'
+    records.mkdir()
+    for seed, linear in enumerate((60, 64)):
+        found = dict(record('mae_my_set', seed, split='val', linear=linear))
+        found.update(dataset='R&D_set')
+        (records / f'{seed}.json').write_text(json.dumps(found))
+    found = record('fdmae_my_set', 0, protocol='semi10', split='val', top1=50)
+    (records / 'b.json').write_text(json.dumps(dict(found, dataset='R&D_set')))
+    assert tool['main'](['--records', str(records), '--out', str(out)]) == 0
+    assert out.read_text() == (
+        r"""\begin{table}
+\centering
+\caption{R\&D\_set: frozen encoder}
+\begin{tabular}{lc}
+\toprule
+method & linear, cached, ours \\
+\midrule
+MAE, \texttt{mae\_my\_set} & 62.0 $\pm$ 2.8 (2) \\
+\bottomrule
+\end{tabular}
+\end{table}
+
+\begin{table}
+\centering
+\caption{R\&D\_set: trained with labels}
+\begin{tabular}{lc}
+\toprule
+method & 10 \% labels, ours \\
+\midrule
+FDMAE, \texttt{fdmae\_my\_set} & 50.0 (1) \\
+\bottomrule
+\end{tabular}
+\end{table}
+"""
+    )
+
+
+def test_sources_of_published_figures_are_a_comment_in_latex(tool):
+    entry = dict(method='X', column='linear', top1=86.1, source='a paper, 100 %')
+    found = tool['table']('A', [], [entry], {}, tool['latex'])
+    assert 'X & 86.1 \\\\\n' in found
+    assert found.endswith('\n\n% Sources: X: a paper, 100 %.\n')
+
+
 @pytest.fixture
 def grid(tmp_path, tiny_config):
     """The grid on two tiny methods; the second fails."""
