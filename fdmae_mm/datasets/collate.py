@@ -18,8 +18,8 @@ def stacked_transfer(samples: Sequence[dict]) -> Batch | dict:
 
     Every tensor that goes from one process to another is a file of shared memory, to
     be opened by the process that trains. Inputs, labels and masks of a batch are four
-    of them, in place of four for each clip. They are pinned and copied to the device
-    as they arrive.
+    of them, in place of four for each clip. They are copied to the device as they
+    arrive, and before pinned where the loader has ``pin_memory=True``.
 
     Args:
         samples (Sequence[dict]): What the pipeline packed, ``inputs`` and
@@ -107,7 +107,7 @@ class Batch(MutableMapping):
         batch (Mapping | Stacks): ``inputs`` and ``data_samples``, or both stacked.
     """
 
-    def __init__(self, batch: Mapping | Stacks = ()) -> None:
+    def __init__(self, batch: Mapping | Stacks) -> None:
         stacked = isinstance(batch, Stacks)
         self._stacks = batch if stacked else None
         self._lists = {} if stacked else dict(batch)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from mmaction.structures import ActionDataSample
 from mmengine.dataset import pseudo_collate
@@ -68,7 +69,8 @@ def test_a_batch_that_came_stacked_is_copied_as_it_came(monkeypatch):
     assert found['data_samples'][0].mask.device.type == 'meta'
 
 
-def test_the_host_does_not_wait_for_a_copy(monkeypatch):
+@pytest.mark.parametrize('pinned', [True, False])
+def test_the_host_waits_for_no_copy_of_pinned_memory(pinned, monkeypatch):
     waits = []
 
     def to(tensor, device, non_blocking=False):
@@ -77,8 +79,9 @@ def test_the_host_does_not_wait_for_a_copy(monkeypatch):
 
     preprocessor = StackedDataPreprocessor().to('meta')
     monkeypatch.setattr(torch.Tensor, 'to', to)
+    monkeypatch.setattr(torch.Tensor, 'is_pinned', lambda tensor: pinned)
     preprocessor.cast_data(batch(2))
-    assert waits == [False] * 4
+    assert waits == [not pinned] * 4
 
 
 def test_what_no_clip_shares_is_copied_too():

@@ -18,15 +18,12 @@ class StackedDataPreprocessor(ActionDataPreprocessor):
     Arguments are those of ``ActionDataPreprocessor``.
     """
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self._non_blocking = True
-
     def cast_data(self, data: CastData) -> CastData:
         """A batch on the device; on the CPU it is there already."""
         stacks = None if self.device.type == 'cpu' else Stacks.of(data)
         if stacks is None:
             return super().cast_data(data)
+        self._non_blocking = all(tensor.is_pinned() for tensor in stacks.tensors)
         inputs, samples, values = stacks
         if any(sample.keys() for sample in samples):  # what could not be stacked
             samples = super().cast_data(samples)
