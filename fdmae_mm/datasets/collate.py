@@ -19,7 +19,7 @@ def stacked_transfer(samples: Sequence[dict]) -> Batch | dict:
     Every tensor that goes from one process to another is a file of shared memory, to
     be opened by the process that trains. Inputs, labels and masks of a batch are four
     of them, in place of four for each clip. They are copied to the device as they
-    arrive, and before pinned where the loader has ``pin_memory=True``.
+    arrive, and are pinned before where the loader has ``pin_memory=True``.
 
     Args:
         samples (Sequence[dict]): What the pipeline packed, ``inputs`` and
