@@ -117,9 +117,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f'{folder} holds no record (*.json)')
     published = yaml.safe_load((CONFIGS / 'published.yml').read_text(encoding='utf-8'))
     configs = pretraining_configs()
-    compared = comparable(records)
-    values, unused = runs(compared)
-    if missing := len(records) - len(compared):
+    changed = {path.stem for path in (CONFIGS / 'ablations').glob('*.py')}
+    # Ablations have tables of their own there, and no row in those of the methods.
+    methods = records if args.out else [r for r in records if row_of(r) not in changed]
+    every_row, rows = comparable(records), comparable(methods)
+    (values, unused), (of_methods, _) = runs(every_row), runs(rows)
+    if missing := len(records) - len({id(r) for r in [*every_row, *rows]}):
         unused['folds that another row of their table lacks'] += missing
     if args.out:
         # A row is named by its config, which need not be in this tree.
@@ -128,21 +131,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = tables(values, published, configs, empty_rows=False, form=form)
         own = [text for key, text in found.items() if key in measured(values)]
         return write({args.out: '\n'.join(own)}, unused, check=False)
-    shown = configs.keys() | {p.stem for p in (CONFIGS / 'ablations').glob('*.py')}
+    shown = configs.keys() | changed
     used = {name for _, row, _ in values for name in row.split(SUM)}
     for row in {name for name in used if not reference(name)} - shown:
         unused[f'config {row!r}, which configs does not have'] += 1
     readme, page = ROOT / 'README.md', ROOT / 'docs' / 'benchmarks.md'
-    every = tables(values, published, configs)
-    run = {key for key, row, _ in values if not reference(row)}
-    short = tables(values, published, configs, empty_rows=False)
+    every = tables(of_methods, published, configs)
+    run = {key for key, row, _ in of_methods if not reference(row)}
+    short = tables(of_methods, published, configs, empty_rows=False)
     in_readme = [text for key, text in short.items() if key in run]
     wanted = {
         readme: insert(readme.read_text(encoding='utf-8'), in_readme),
         page: insert(
             page.read_text(encoding='utf-8'), [*every.values(), *ablations(values)]
         ),
-        CONFIGS / 'metafile.yml': metafile(values, configs),
+        CONFIGS / 'metafile.yml': metafile(of_methods, configs),
     }
     return write(wanted, unused, args.check)
 

@@ -337,6 +337,21 @@ def test_check_notices_a_new_record(tool, clone, capsys):
         tool['main']([])
 
 
+def test_an_ablation_of_one_fold_takes_none_from_the_methods(tool, clone, capsys):
+    results = clone / 'configs' / 'results'
+    for path in results.glob('*'):
+        path.unlink()
+    base, ablation = 'fdmae_sbu_small', 'fdmae_sbu_small_no-frequency'
+    for i, (row, fold) in enumerate([(base, 1), (base, 2), (ablation, 2)]):
+        found = record(row, 0, split=f'fold{fold}_val', linear=50 + 10 * i)
+        (results / f'{i}.json').write_text(json.dumps(dict(found, dataset='sbu')))
+    assert tool['main']([]) == 0
+    assert 'in no table' not in capsys.readouterr().err
+    page = (clone / 'docs' / 'benchmarks.md').read_text()
+    assert '| FDMAE, `fdmae_sbu_small` | 55.0 ± 7.1 (2) |' in page
+    assert '| none | 60.0 (1) |\n| `no-frequency` | 70.0 (1) |' in page
+
+
 def test_data_sets_of_a_users_own(tool, clone):
     """Their configs change nothing; their records make a table."""
     configs = clone / 'configs'
