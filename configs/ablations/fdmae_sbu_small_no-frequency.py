@@ -1,8 +1,6 @@
 """FDMAE without frequency heads (ablation).
 
 python tools/train.py configs/ablations/fdmae_sbu_small_no-frequency.py
-
-Not run here yet: no result is claimed.
 """
 
 _base_ = '../fdmae_sbu_small.py'
