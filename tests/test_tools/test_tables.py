@@ -768,7 +768,7 @@ sleep = (
     "import os, time; "
     "print(os.getpid(), file=open('{}.part', 'w'), flush=True); "
     "os.rename('{}.part', '{}'); "
-    "time.sleep(100)"
+    "time.sleep(1000)"
 )
 
 
