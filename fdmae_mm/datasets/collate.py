@@ -142,10 +142,8 @@ class Batch(MutableMapping):
 
     def __reduce__(self) -> tuple[Callable, tuple]:
         stacks = self.stacks
-        if stacks is None:
-            return Batch, (self._lists,)
-        if get_worker_info() is None:
-            return Batch, (stacks,)
+        if stacks is None or get_worker_info() is None:
+            return Batch, (stacks or self._lists,)
         try:
             for tensor in stacks.tensors:
                 tensor.share_memory_()
