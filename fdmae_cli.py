@@ -28,6 +28,7 @@ COMMANDS = {
     'view': ('view.py', 'one HTML page that plays clips and their reconstructions'),
     'plot': ('analysis/plot.py', 'plots of features, errors, attention, training'),
     'fuse': ('analysis/fuse_scores.py', 'fuse the scores of several streams'),
+    'compare': ('analysis/compare_scores.py', 'two methods on the same clips'),
     'export': ('export.py', 'a trained model as ONNX or as a torch.export program'),
     'convert-checkpoint': ('convert_checkpoint.py', 'weights of MAMP, and safetensors'),
     'grid': ('grid.py', 'train and evaluate methods x data sets x seeds'),

@@ -230,7 +230,9 @@ def check_tool(file, arguments):
         check_grid(args)
         return
     configs = [args.get('config'), *(args.get('classifier') or [])[:1]]
-    for config in [*configs, *args.get('against', [])]:
+    if file == 'analysis/benchmark.py':
+        configs += args['against']
+    for config in configs:
         if config is not None:
             cfg = config_of(find_config(config).resolve())
             for option in args.get('cfg_options') or {}:

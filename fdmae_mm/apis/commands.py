@@ -1,4 +1,4 @@
-"""The command line: train and test as in OpenMMLab, probe and fuse."""
+"""The command line: train and test as in OpenMMLab, and probe."""
 
 import argparse
 import contextlib
@@ -8,14 +8,11 @@ import logging
 import os
 import re
 import sys
-import textwrap
 import time
 from collections.abc import Hashable, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-from mmaction.evaluation import top_k_accuracy
 from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
@@ -40,22 +37,14 @@ from ..evaluation import (
     extract_joints,
     extract_views,
     few_shot_accuracy,
-    fuse_scores,
     hold_out_groups,
-    mean_class_accuracy,
     probe_features,
     probe_joints,
-    read_scores,
 )
-from ..evaluation.records import (
-    fuse_records,
-    make_record,
-    read_record,
-    write_record,
-)
+from ..evaluation.records import make_record, write_record
 from ..files import bare_name, check_writable, held
 from .loading import find_config, override, read_weights
-from .options import ConfigOptions
+from .options import ConfigOptions, examples_of
 
 #: What the probe takes in place of a checkpoint.
 REFERENCES = ('untrained', 'joints')
@@ -516,87 +505,6 @@ def _probe_protocol(args: argparse.Namespace) -> str:
     return protocol
 
 
-def fuse(argv: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
-    """Fuse the scores of streams; see ``tools/analysis/fuse_scores.py --help``."""
-    parser = argparse.ArgumentParser(
-        description='Accuracy in % of the scores that test --dump wrote, and of their '
-        'weighted sum.',
-        epilog=_examples(
-            '%(prog)s joint.pkl bone.pkl motion.pkl --coefficients 2 1 1',
-            '%(prog)s joint.pkl bone.pkl --records JOINT/record.json '
-            'BONE/record.json \\\n    --out record.json',
-        ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('scores', nargs='+', help='.pkl files, one a stream')
-    parser.add_argument(
-        '--coefficients', nargs='+', type=float, help='weights; default: all 1'
-    )
-    parser.add_argument(
-        '--apply-softmax',
-        action='store_true',
-        help='turn scores into probabilities; heads with average_clips=prob did so',
-    )
-    parser.add_argument(
-        '--records',
-        nargs='+',
-        help='record.json of the training run of each stream, for --out',
-    )
-    parser.add_argument(
-        '--out', help='write a record of the sum, which the tables can be made of'
-    )
-    args = parser.parse_args(argv)
-    if (args.records is None) != (args.out is None):
-        parser.error('--records and --out go together')
-    if args.records and len(args.records) != len(args.scores):
-        parser.error(
-            f'{len(args.records)} records are given for {len(args.scores)} files'
-        )
-    if args.out:
-        check_writable(args.out)
-    coefficients = args.coefficients or [1.0] * len(args.scores)
-    if len(coefficients) != len(args.scores):
-        parser.error(
-            f'{len(coefficients)} coefficients are given for {len(args.scores)} files'
-        )
-    if len({os.path.realpath(path) for path in args.scores}) < len(args.scores):
-        parser.error('a file is given twice')
-    streams = {path: read_scores(path) for path in args.scores}
-    fused = fuse_scores(streams, coefficients, args.apply_softmax)
-    labels = next(iter(streams.values())).labels
-    rows = {
-        path: _accuracies(stream.scores, labels) for path, stream in streams.items()
-    }
-    rows['fusion'] = _accuracies(fused, labels)
-    width = max(map(len, rows))
-    print(f'{"":<{width}}' + ''.join(f'{name:>8}' for name in rows['fusion']))
-    for name, row in rows.items():
-        print(f'{name:<{width}}' + ''.join(f'{value:>8.2f}' for value in row.values()))
-    if args.out:
-        records = [read_record(path) for path in args.records]
-        for scores, path, record in zip(
-            args.scores, args.records, records, strict=True
-        ):
-            recorded, top1 = record['metrics'].get('top1'), rows[scores]['top1']
-            if recorded is None or abs(recorded - top1) > 0.001:  # three decimals
-                raise ValueError(
-                    f'{path} has top1 {recorded}, the scores of {scores} have '
-                    f'{top1:.3f}: the record is of another run. Give --records in the '
-                    'order of the scores.'
-                )
-        write_record(fuse_records(records, rows['fusion']), args.out)
-    return rows
-
-
-def _accuracies(scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    top1, top5 = top_k_accuracy(scores, labels, (1, 5))
-    mean1 = mean_class_accuracy(scores, labels)
-    return {
-        name: float(100 * share)
-        for name, share in (('top1', top1), ('top5', top5), ('mean1', mean1))
-    }
-
-
 def _groups(dataset: SkeletonDataset, key: str) -> list[Hashable]:
     """The value of ``key`` of every clip."""
     groups = [dataset.get_data_info(index).get(key) for index in range(len(dataset))]
@@ -639,7 +547,7 @@ def _one_pass(dataloader: ConfigDict) -> ConfigDict:
 def _parser(description: str, *examples: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=description,
-        epilog=_examples(*examples),
+        epilog=examples_of(*examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('config', help='config file, or the name of a shipped one')
@@ -660,10 +568,6 @@ def _parser(description: str, *examples: str) -> argparse.ArgumentParser:
     # Launchers before torchrun pass the rank as an argument.
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser
-
-
-def _examples(*lines: str) -> str:
-    return 'examples:\n' + textwrap.indent('\n'.join(lines), '  ')
 
 
 def _load_config(args: argparse.Namespace) -> Config:

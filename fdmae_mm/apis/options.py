@@ -1,8 +1,9 @@
-"""What ``--cfg-options`` takes."""
+"""What command lines share: ``--cfg-options``, and examples below the help."""
 
 from __future__ import annotations
 
 import os
+import textwrap
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
@@ -44,3 +45,8 @@ def value_of(text: str) -> object:
         if separators & set(text) or (' ' in text.strip() and ',' not in text):
             return text
     return DictAction._parse_iterable(text)
+
+
+def examples_of(*lines: str) -> str:
+    """Lines of examples as they stand below a ``--help``."""
+    return 'examples:\n' + textwrap.indent('\n'.join(lines), '  ')

@@ -1,4 +1,5 @@
 from .acc_report import AccReport, accuracy_interval, mean_class_accuracy
+from .comparison import Comparison, compare_scores
 from .fusion import Scores, fuse_scores, read_scores
 from .neighbors import (
     check_few_shot,
@@ -19,9 +20,11 @@ from .probes import (
 
 __all__ = [
     'AccReport',
+    'Comparison',
     'Scores',
     'accuracy_interval',
     'check_few_shot',
+    'compare_scores',
     'extract_features',
     'extract_joints',
     'extract_views',

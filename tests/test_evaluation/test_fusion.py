@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from fdmae_mm.apis.commands import fuse
+from fdmae_mm.apis import fuse
 from fdmae_mm.evaluation import Scores, fuse_scores, read_scores
 from fdmae_mm.evaluation.records import FIELDS, read_record
 

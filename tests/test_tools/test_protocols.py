@@ -18,7 +18,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
-from fdmae_mm.apis import commands
+from fdmae_mm.apis import commands, compare, fuse
 from fdmae_mm.datasets.annotation import load_annotation
 from fdmae_mm.evaluation import (
     extract_joints,
@@ -304,10 +304,12 @@ def test_dump_and_report_of_a_test(tiny_config, checkpoint, tmp_path):
     low, high = metrics['acc/top1_low'], metrics['acc/top1_high']
     assert 0 <= low < metrics['acc/top1'] < high <= 1
     shutil.copy(joint, bone)
-    rows = commands.fuse([joint, bone, '--coefficients', '2', '1'])
+    rows = fuse([joint, bone, '--coefficients', '2', '1'])
     assert rows['fusion'] == rows[joint]
     assert rows[joint]['top1'] == pytest.approx(100 * metrics['acc/top1'])
     assert rows[joint]['mean1'] == pytest.approx(100 * metrics['acc/mean1'])
+    comparison = compare([joint, '--against', bone])
+    assert comparison.first == comparison.second == pytest.approx(metrics['acc/top1'])
     with open(tmp_path / 'confusion_matrix.csv', newline='') as file:
         (_, *names), *_ = csv.reader(file)
     ann_file = Config.fromfile(config).test_dataloader.dataset.ann_file
