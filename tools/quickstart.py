@@ -26,8 +26,9 @@ from fdmae_mm.datasets.synthetic import make_synthetic
 from fdmae_mm.evaluation import (
     extract_features,
     extract_joints,
-    nearest_neighbor_accuracy,
+    nearest_neighbor_scores,
     probe_features,
+    top1_accuracy,
 )
 from fdmae_mm.models import SkeletonMAE
 from fdmae_mm.models.layers import frame_mask
@@ -137,16 +138,16 @@ def clips(cfg: Config) -> list[list[dict]]:
 
 def coordinate_accuracy(train: list[dict], test: list[dict]) -> float:
     """1-NN by Euclidean distance of all coordinates of a clip."""
-    return nearest_neighbor_accuracy(
-        *extract_joints(train), *extract_joints(test), metric='euclidean'
-    )
+    joints, labels = extract_joints(test)
+    scores = nearest_neighbor_scores(*extract_joints(train), joints, 'euclidean')
+    return top1_accuracy(scores, labels)
 
 
 def probe(
     name: str, model: SkeletonMAE, train: list[dict], test: list[dict]
 ) -> dict[str, float]:
     """1-NN and linear accuracy of an encoder's features."""
-    accuracies = probe_features(
+    accuracies, _ = probe_features(
         extract_features(model, train), extract_features(model, test)
     )
     return {f'{name}_{key}': accuracies[key] for key in ('1nn', 'linear')}

@@ -32,6 +32,7 @@ from ..datasets.skeleton_dataset import (
 from ..engine.hooks.ema_teacher_hook import unwrap
 from ..engine.hooks.loaded_weights_hook import refuse_other_encoder
 from ..evaluation import (
+    Scores,
     check_few_shot,
     extract_features,
     extract_joints,
@@ -40,6 +41,7 @@ from ..evaluation import (
     hold_out_groups,
     probe_features,
     probe_joints,
+    write_scores,
 )
 from ..evaluation.records import make_record, write_record
 from ..files import bare_name, check_writable, held
@@ -336,11 +338,11 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
             raise ValueError(
                 f'--dump {args.dump}: predictions are written to a .pkl file.'
             )
+        check_writable(args.dump)
         evaluator = cfg.test_evaluator
         evaluator = (
             list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator]
         )
-        check_writable(args.dump)
         dump = dict(type='DumpResults', out_file_path=args.dump)
         cfg.test_evaluator = [*evaluator, dump]
     _check_readable(cfg.load_from)
@@ -373,7 +375,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     seed = cfg.randomness.seed
     set_random_seed(seed)
     if without_encoder:
-        extract, figures = extract_joints, probe_joints
+        extract, probed = extract_joints, probe_joints
     else:
         _check_readable(checkpoint)
         model = MODELS.build(cfg.model)
@@ -381,9 +383,9 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         refuse_other_encoder(model.backbone, cfg.model.backbone.init_cfg)
         model.to(get_device())
         extract = partial(extract_features, model, keep_joints=args.keep_joints)
-        figures = probe_features
+        probed = probe_features
     loader = Runner.build_dataloader(cfg.bank_dataloader, seed=seed)
-    groups = _groups(loader.dataset, args.hold_out) if args.hold_out else None
+    groups = _values(loader.dataset, args.hold_out) if args.hold_out else None
     bank = extract(loader)
     training = None
     if args.views > 1:
@@ -395,12 +397,12 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         training = extract_views(extract, one_pass, args.views)
         del one_pass  # its clips are those of the bank
     if args.hold_out:
-        result = hold_out_groups(bank, groups, training, seed, figures)
+        result = hold_out_groups(bank, groups, training, seed, probed)
     else:
         test_loader = Runner.build_dataloader(cfg.eval_dataloader, seed=seed)
         refuse_known_clips(loader.dataset, test_loader.dataset)
         queries = extract(test_loader)
-        result = figures(bank, queries, training, seed)
+        result, scores = probed(bank, queries, training, seed)
     if args.few_shot:
         ways, shots = args.few_shot
         name = f'{ways}way_{shots}shot'
@@ -413,7 +415,13 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
             seed=seed,
         )
     result = {name: round(value, 1) for name, value in result.items()}
-    print(json.dumps(result), flush=True)  # whatever becomes of the record
+    print(json.dumps(result), flush=True)  # whatever becomes of the files
+    if args.dump:
+        names = _values(test_loader.dataset, 'frame_dir')
+        labels = queries[1].cpu().numpy()
+        for name, found in scores.items():
+            found = Scores(found.cpu().numpy(), labels, names)
+            write_scores(found, Path(args.dump, f'{name}.pkl'))
     if args.work_dir:
         cfg.protocol = _probe_protocol(args)
         if args.hold_out:
@@ -472,6 +480,11 @@ def _probe_args(argv: Sequence[str] | None) -> argparse.Namespace:
         'another key of the annotations) of the training split is tested against the '
         'others',
     )
+    parser.add_argument(
+        '--dump',
+        metavar='FOLDER',
+        help='write the scores behind each accuracy, as 1nn.pkl, linear.pkl ...',
+    )
     args = parser.parse_args(argv)
     if args.launcher != 'none':
         parser.error(f'--launcher {args.launcher}: a probe runs in one process')
@@ -481,6 +494,8 @@ def _probe_args(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.error('--classes are those of --few-shot, which is not given')
     if args.hold_out and args.few_shot:
         parser.error('--few-shot is of the test split, which --hold-out leaves alone')
+    if args.hold_out and args.dump:
+        parser.error('--dump is of the test split, which --hold-out leaves alone')
     if args.few_shot:
         try:
             check_few_shot(*args.few_shot, args.queries)
@@ -488,6 +503,8 @@ def _probe_args(argv: Sequence[str] | None) -> argparse.Namespace:
             parser.error(f'--few-shot: {error}')
     if args.work_dir:
         check_writable(Path(args.work_dir, 'record.json'))
+    if args.dump:
+        check_writable(Path(args.dump, '1nn.pkl'))
     if args.checkpoint == 'joints' and (args.keep_joints or args.few_shot):
         parser.error('--keep-joints and --few-shot are of an encoder, not of joints')
     return args
@@ -505,16 +522,16 @@ def _probe_protocol(args: argparse.Namespace) -> str:
     return protocol
 
 
-def _groups(dataset: SkeletonDataset, key: str) -> list[Hashable]:
+def _values(dataset: SkeletonDataset, key: str) -> list[Hashable]:
     """The value of ``key`` of every clip."""
-    groups = [dataset.get_data_info(index).get(key) for index in range(len(dataset))]
-    if None in groups:
+    values = [dataset.get_data_info(index).get(key) for index in range(len(dataset))]
+    if None in values:
         raise ValueError(
-            f'{dataset.ann_file}, split {dataset.split}: {groups.count(None)} of '
-            f'{len(groups)} clips have no {key!r}, which --hold-out {key} asks for. '
+            f'{dataset.ann_file}, split {dataset.split}: {values.count(None)} of '
+            f'{len(values)} clips have no {key!r}, which --hold-out {key} asks for. '
             'Name another key of the annotations, or convert the data with it.'
         )
-    return groups
+    return values
 
 
 def _check_same_labels(cfg: Config) -> None:

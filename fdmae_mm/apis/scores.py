@@ -1,4 +1,4 @@
-"""The commands on scores that ``tools/test.py --dump`` wrote: fuse and compare."""
+"""The commands on scores that ``--dump`` of a test or probe wrote: fuse, compare."""
 
 import argparse
 import os

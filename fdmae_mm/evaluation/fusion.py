@@ -7,6 +7,7 @@ import logging
 import os
 import pickle
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,8 @@ import torch
 from mmaction.evaluation import get_weighted_score
 from mmengine.logging import print_log
 from scipy.special import softmax
+
+from ..files import written_whole
 
 
 class Scores(NamedTuple):
@@ -56,7 +59,7 @@ class _ScoreUnpickler(pickle.Unpickler):
 
 
 def read_scores(path: str | os.PathLike) -> Scores:
-    """Reads what ``tools/test.py --dump`` wrote, without running code from it.
+    """Reads what ``--dump`` of a test or probe wrote, without running code from it.
 
     Args:
         path (str | os.PathLike): A pickle of MMEngine's ``DumpResults``: a list with a
@@ -107,6 +110,20 @@ def read_scores(path: str | os.PathLike) -> Scores:
         labels.append(label.item())
         names.append(sample.get('frame_dir'))
     return Scores(np.stack(scores), np.array(labels), names)
+
+
+def write_scores(scores: Scores, path: str | os.PathLike) -> None:
+    """Writes the file that :func:`read_scores` reads, whole or not at all."""
+    samples = [
+        dict(
+            pred_score=torch.from_numpy(score),
+            gt_label=torch.tensor([label]),
+            frame_dir=name,
+        )
+        for score, label, name in zip(*scores, strict=True)
+    ]
+    with written_whole(Path(path)) as part, open(part, 'wb') as file:
+        pickle.dump(samples, file)
 
 
 def fuse_scores(

@@ -12,63 +12,64 @@ from ..models.heads.classification import KNNHead
 CHUNK = 1024
 
 
-def knn_accuracy(
+def top1_accuracy(scores: Tensor, labels: Tensor) -> float:
+    """Share in % of clips whose class has the highest score: (Q, classes), (Q,)."""
+    return 100 * (scores.argmax(1) == labels).float().mean().item()
+
+
+def knn_scores(
     bank: Tensor,
     bank_labels: Tensor,
     queries: Tensor,
-    labels: Tensor,
     k: int = 20,
     temperature: float = 0.07,
-) -> float:
+) -> Tensor:
     """Weighted vote of the nearest labelled clips, as :class:`KNNHead` counts it.
 
     Args:
         bank (Tensor): Labelled features, shape (S, D).
         bank_labels (Tensor): Shape (S,).
         queries (Tensor): Shape (Q, D).
-        labels (Tensor): Shape (Q,).
         k (int): Neighbours, at most S.
         temperature (float): Of the weights exp(cosine / temperature).
 
     Returns:
-        float: Top-1 accuracy in %.
+        Tensor: Votes, sum 1, shape (Q, classes).
 
     Raises:
         ValueError: ``k`` is larger than S.
     """
     head = KNNHead(int(bank_labels.max()) + 1, bank.shape[1], k, temperature)
     head.fill(F.normalize(bank, dim=1), bank_labels)
-    predicted = [
-        head(chunk[:, None, :, None, None]).argmax(1) for chunk in queries.split(CHUNK)
-    ]
-    return 100 * (torch.cat(predicted) == labels).float().mean().item()
+    votes = [head(chunk[:, None, :, None, None]) for chunk in queries.split(CHUNK)]
+    return torch.cat(votes)
 
 
-def nearest_neighbor_accuracy(
-    bank: Tensor,
-    bank_labels: Tensor,
-    queries: Tensor,
-    labels: Tensor,
-    metric: str = 'cosine',
-) -> float:
-    """Share of queries whose nearest labelled clip has their class.
+def nearest_neighbor_scores(
+    bank: Tensor, bank_labels: Tensor, queries: Tensor, metric: str = 'cosine'
+) -> Tensor:
+    """1 for the class of the nearest labelled clip, 0 for the others.
 
     Args:
         bank (Tensor): Labelled features, shape (S, D).
         bank_labels (Tensor): Shape (S,).
         queries (Tensor): Shape (Q, D).
-        labels (Tensor): Shape (Q,).
         metric (str): ``'cosine'``, or ``'euclidean'`` for raw coordinates.
 
     Returns:
-        float: Top-1 accuracy in %.
+        Tensor: Shape (Q, classes).
     """
     if metric == 'cosine':
-        return knn_accuracy(bank, bank_labels, queries, labels, k=1)
+        return knn_scores(bank, bank_labels, queries, k=1)
     if metric != 'euclidean':
         raise ValueError(f"metric={metric!r} must be 'cosine' or 'euclidean'.")
     nearest = [torch.cdist(chunk, bank).argmin(1) for chunk in queries.split(CHUNK)]
-    return 100 * (bank_labels[torch.cat(nearest)] == labels).float().mean().item()
+    return one_hot(bank_labels[torch.cat(nearest)], bank_labels)
+
+
+def one_hot(predicted: Tensor, bank_labels: Tensor) -> Tensor:
+    """Classes (Q,) as scores (Q, classes) of those that the labels have."""
+    return F.one_hot(predicted, int(bank_labels.max()) + 1).float()
 
 
 def retrieval_map(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from importlib.util import find_spec
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +11,26 @@ from mmaction.models.recognizers import BaseRecognizer
 from torch import Tensor, nn
 
 from ..models.heads.classification import pool, pool_joints
-from .neighbors import knn_accuracy, nearest_neighbor_accuracy, retrieval_map
+from .neighbors import (
+    knn_scores,
+    nearest_neighbor_scores,
+    one_hot,
+    retrieval_map,
+    top1_accuracy,
+)
+
+
+class Probed(NamedTuple):
+    """What probes say of features.
+
+    Attributes:
+        figures (dict[str, float]): Name -> figure in %.
+        scores (dict[str, Tensor]): Name of an accuracy -> scores of the clips that it
+            is of, (Q, classes).
+    """
+
+    figures: dict[str, float]
+    scores: dict[str, Tensor]
 
 
 @torch.no_grad()
@@ -102,8 +122,8 @@ def probe_features(
     queries: tuple[Tensor, Tensor],
     training: tuple[Tensor, Tensor] | None = None,
     seed: int = 0,
-) -> dict[str, float]:
-    """Neighbour, retrieval and linear figures, in %, of features computed once.
+) -> Probed:
+    """Neighbours, retrieval and a linear probe, of features computed once.
 
     Args:
         bank (tuple[Tensor, Tensor]): Features (S, D) and labels (S,) of the labelled
@@ -114,15 +134,19 @@ def probe_features(
         seed (int): Of the linear probe.
 
     Returns:
-        dict[str, float]: ``'1nn'``, ``'knn20'`` (20 neighbours, or all where there are
-        fewer), ``'map'`` (retrieval of ``bank`` by ``queries``) and ``'linear'``.
+        Probed: ``'1nn'``, ``'knn20'`` (20 neighbours, or all where there are fewer),
+        ``'linear'``, and without scores ``'map'`` (retrieval of ``bank`` by
+        ``queries``).
     """
-    return {
-        '1nn': nearest_neighbor_accuracy(*bank, *queries),
-        'knn20': knn_accuracy(*bank, *queries, k=min(20, len(bank[0]))),
-        'map': retrieval_map(*bank, *queries),
-        'linear': linear_probe_accuracy(*(training or bank), *queries, seed),
+    features, labels = queries
+    scores = {
+        '1nn': nearest_neighbor_scores(*bank, features),
+        'knn20': knn_scores(*bank, features, k=min(20, len(bank[0]))),
+        'linear': linear_probe_scores(*(training or bank), features, seed),
     }
+    figures = _accuracies(scores, labels)
+    figures['map'] = retrieval_map(*bank, *queries)
+    return Probed(figures, scores)
 
 
 def probe_joints(
@@ -130,15 +154,15 @@ def probe_joints(
     queries: tuple[Tensor, Tensor],
     training: tuple[Tensor, Tensor] | None = None,
     seed: int = 0,
-) -> dict[str, float]:
+) -> Probed:
     """What joints give without an encoder: the figures to beat.
 
     The arguments are those of :func:`probe_features`, with the coordinates of
     :func:`extract_joints` for features.
 
     Returns:
-        dict[str, float]: ``'1nn'`` by Euclidean distance; ``'linear'``, the probe of
-        :func:`linear_probe_accuracy`; ``'svm'``, scikit-learn's support vector machine
+        Probed: ``'1nn'`` by Euclidean distance; ``'linear'``, the probe of
+        :func:`linear_probe_scores`; ``'svm'``, scikit-learn's support vector machine
         with its RBF kernel and C = 10, trained on every view, whose time grows with
         the square of their number.
 
@@ -155,11 +179,18 @@ def probe_joints(
     views = views.reshape(-1, len(labels), views.shape[-1])
     machine = SVC(C=10)
     machine.fit(views.flatten(0, 1).numpy(), labels.repeat(len(views)).numpy())
-    return {
-        '1nn': nearest_neighbor_accuracy(*bank, *queries, metric='euclidean'),
-        'linear': linear_probe_accuracy(views, labels, *queries, seed),
-        'svm': 100 * machine.score(queries[0].numpy(), queries[1].numpy()),
+    joints, query_labels = queries
+    predicted = torch.from_numpy(machine.predict(joints.numpy()))
+    scores = {
+        '1nn': nearest_neighbor_scores(*bank, joints, metric='euclidean'),
+        'linear': linear_probe_scores(views, labels, joints, seed),
+        'svm': one_hot(predicted, labels),
     }
+    return Probed(_accuracies(scores, query_labels), scores)
+
+
+def _accuracies(scores: dict[str, Tensor], labels: Tensor) -> dict[str, float]:
+    return {name: top1_accuracy(found, labels) for name, found in scores.items()}
 
 
 def hold_out_groups(
@@ -167,7 +198,7 @@ def hold_out_groups(
     groups: Sequence[Hashable],
     training: tuple[Tensor, Tensor] | None = None,
     seed: int = 0,
-    probe: Callable[..., dict[str, float]] = probe_features,
+    probe: Callable[..., Probed] = probe_features,
 ) -> dict[str, float]:
     """The figures of a probe without a test split.
 
@@ -210,7 +241,7 @@ def hold_out_groups(
         others = None
         if training is not None:
             others = training[0][..., ~held, :], training[1][~held]
-        figures = probe(
+        figures, _ = probe(
             (features[~held], labels[~held]),
             (features[held], labels[held]),
             others,
@@ -221,16 +252,15 @@ def hold_out_groups(
     return dict(totals)
 
 
-def linear_probe_accuracy(
+def linear_probe_scores(
     features: Tensor,
     feature_labels: Tensor,
     queries: Tensor,
-    labels: Tensor,
     seed: int = 0,
     epochs: int = 100,
     batch_size: int = 256,
     lr: float = 0.1,
-) -> float:
+) -> Tensor:
     """The linear protocol of MAMP on features that are computed once.
 
     Batch norm without affine, one linear layer (start 0.01), SGD with momentum 0.9,
@@ -242,20 +272,19 @@ def linear_probe_accuracy(
             each clip, of which an epoch takes one, in turn.
         feature_labels (Tensor): Shape (S,).
         queries (Tensor): Test features, shape (Q, D).
-        labels (Tensor): Shape (Q,).
         seed (int): Of the start and of the order of the clips.
         epochs (int): Passes over the training clips.
         batch_size (int): Clips a step.
         lr (float): Learning rate for 256 clips a step.
 
     Returns:
-        float: Top-1 accuracy in % after the last epoch.
+        Tensor: Scores of the queries after the last epoch, shape (Q, classes).
     """
     if features.dim() == 2:
         features = features[None]
     num_views, num_clips, dims = features.shape
     generator = torch.Generator().manual_seed(seed)
-    num_classes = int(max(feature_labels.max(), labels.max())) + 1
+    num_classes = int(feature_labels.max()) + 1
     norm = nn.BatchNorm1d(dims, affine=False, eps=1e-6)
     fc = nn.utils.skip_init(nn.Linear, dims, num_classes)
     nn.init.normal_(fc.weight, std=0.01, generator=generator)
@@ -277,5 +306,4 @@ def linear_probe_accuracy(
             optimizer.step()
         scheduler.step()
     with torch.no_grad():
-        predicted = probe.eval()(queries).argmax(1)
-    return 100 * (predicted == labels).float().mean().item()
+        return probe.eval()(queries)

@@ -1,5 +1,3 @@
-from functools import partial
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,12 +7,22 @@ from torch.utils._pytree import tree_flatten
 
 from fdmae_mm.evaluation import (
     few_shot_accuracy,
-    knn_accuracy,
-    nearest_neighbor_accuracy,
+    knn_scores,
+    nearest_neighbor_scores,
     neighbors,
     retrieval_map,
+    top1_accuracy,
 )
 from fdmae_mm.models.heads import KNNHead
+
+
+def knn_accuracy(bank, bank_labels, queries, labels, **settings):
+    return top1_accuracy(knn_scores(bank, bank_labels, queries, **settings), labels)
+
+
+def euclidean_accuracy(bank, bank_labels, queries, labels):
+    scores = nearest_neighbor_scores(bank, bank_labels, queries, 'euclidean')
+    return top1_accuracy(scores, labels)
 
 
 def at(*degrees):
@@ -49,18 +57,17 @@ def test_equal_to_the_head_that_a_runner_tests(k, monkeypatch):
     head = KNNHead(7, 5, k=k)
     head.fill(F.normalize(bank, dim=1), bank_labels)
     scores = torch.cat([head(q.view(1, 1, 5, 1, 1)) for q in queries])
-    expected = 100 * (scores.argmax(1) == labels).float().mean().item()
-    assert 20 < expected < 100
-    accuracy = knn_accuracy(bank, bank_labels, queries, labels, k=k)
-    assert accuracy == pytest.approx(expected)
+    assert 20 < top1_accuracy(scores, labels) < 100
+    found = knn_scores(bank, bank_labels, queries, k=k)
+    assert torch.allclose(found, scores, atol=1e-6)
     if k == 1:
-        one = nearest_neighbor_accuracy(bank, bank_labels, queries, labels)
-        assert one == accuracy
+        one = nearest_neighbor_scores(bank, bank_labels, queries)
+        assert torch.equal(one, found)
 
 
 def test_more_neighbours_than_clips():
     with pytest.raises(ValueError, match='k=3 neighbours are asked of 2 clips'):
-        knn_accuracy(*random_set(2), *random_set(2), k=3)
+        knn_scores(*random_set(2), random_set(2)[0], k=3)
 
 
 def test_average_precision_by_hand():
@@ -102,9 +109,7 @@ class Largest(TorchDispatchMode):
         return made
 
 
-@pytest.mark.parametrize(
-    'protocol', [partial(nearest_neighbor_accuracy, metric='euclidean'), retrieval_map]
-)
+@pytest.mark.parametrize('protocol', [euclidean_accuracy, retrieval_map])
 def test_memory_is_that_of_a_chunk(protocol, monkeypatch):
     bank, queries = random_set(90), random_set(50, seed=1)
     whole = protocol(*bank, *queries)

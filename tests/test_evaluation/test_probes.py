@@ -11,34 +11,39 @@ from fdmae_mm.evaluation import (
     extract_joints,
     extract_views,
     hold_out_groups,
-    linear_probe_accuracy,
-    nearest_neighbor_accuracy,
+    linear_probe_scores,
+    nearest_neighbor_scores,
     probe_features,
     probe_joints,
     probes,
+    top1_accuracy,
 )
 
 LABELS = torch.tensor([0, 1])
+
+
+def linear_probe_accuracy(features, known, queries, labels, **schedule):
+    scores = linear_probe_scores(features, known, queries, **schedule)
+    return top1_accuracy(scores, labels)
 
 
 def test_cosine_ignores_length_and_euclid_does_not():
     bank = torch.tensor([[10.0, 0.0], [0.0, 1.0]])
     query = torch.tensor([[1.0, 0.8]])  # nearer to the second in space, first in angle
     for metric, label in (('cosine', 0), ('euclidean', 1)):
-        found = nearest_neighbor_accuracy(bank, LABELS, query, LABELS[[label]], metric)
-        assert found == 100
+        found = nearest_neighbor_scores(bank, LABELS, query, metric)
+        assert found.tolist() == [[1 - label, label]]
 
 
 def test_accuracy_is_in_percent():
-    bank = torch.eye(2)
-    queries = torch.tensor([[1.0, 0.1], [1.0, 0.2], [1.0, 0.3], [0.0, 1.0]])
-    labels = torch.tensor([0, 0, 1, 1])
-    assert nearest_neighbor_accuracy(bank, LABELS, queries, labels) == 75
+    scores = torch.tensor([[1.0, 0.1], [1.0, 0.2], [1.0, 0.3], [0.0, 1.0]])
+    assert top1_accuracy(scores, torch.tensor([0, 0, 1, 1])) == 75
+    assert top1_accuracy(scores, torch.tensor([0, 0, 1, 7])) == 50  # an unknown class
 
 
 def test_unknown_metric_is_named():
     with pytest.raises(ValueError, match="metric='l1'"):
-        nearest_neighbor_accuracy(torch.eye(2), LABELS, torch.eye(2), LABELS, 'l1')
+        nearest_neighbor_scores(torch.eye(2), LABELS, torch.eye(2), 'l1')
 
 
 def test_linear_probe_separates_what_is_linear_and_only_that():
@@ -187,9 +192,12 @@ def test_a_view_is_released_when_it_has_its_place():
 @pytest.mark.parametrize('probe', [probe_features, probe_joints])
 def test_the_seed_is_that_of_the_linear_probe(probe, monkeypatch):
     seeds = []
-    monkeypatch.setattr(
-        probes, 'linear_probe_accuracy', lambda *args: seeds.append(args[-1]) or 0
-    )
+
+    def linear_probe(features, labels, queries, seed):
+        seeds.append(seed)
+        return torch.zeros(len(queries), 2)
+
+    monkeypatch.setattr(probes, 'linear_probe_scores', linear_probe)
     data = torch.eye(4), torch.tensor([0, 1, 0, 1])
     hold_out_groups(data, ['a', 'a', 'b', 'b'], seed=7, probe=probe)
     assert seeds == [7, 7]
@@ -257,13 +265,13 @@ def test_joints_are_probed_by_distance_plane_and_kernel():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(600, 2, generator=generator)
     y = (x.norm(dim=1) > 1).long()
-    found = probe_joints((x[:400], y[:400]), (x[400:], y[400:]))
+    found, _ = probe_joints((x[:400], y[:400]), (x[400:], y[400:]))
     assert found['1nn'] > 90
     assert found['svm'] > 95
     assert found['linear'] < 70
     # Trained on the views, of which these say the opposite; neighbours are of the bank.
     views = x[None, :400], 1 - y[:400]
-    turned = probe_joints((x[:400], y[:400]), (x[400:], y[400:]), views)
+    turned, _ = probe_joints((x[:400], y[:400]), (x[400:], y[400:]), views)
     assert turned['1nn'] == found['1nn']
     assert turned['svm'] == pytest.approx(100 - found['svm'])
     held = hold_out_groups((x, y), [i % 2 for i in range(600)], probe=probe_joints)

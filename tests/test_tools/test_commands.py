@@ -658,7 +658,7 @@ def test_probe_can_keep_the_joints_apart(tiny_config, pretrained, monkeypatch):
 
     def figures(bank, queries, training, seed):
         shapes.extend(x.shape for x in (bank[0], queries[0], training[0]))
-        return {}
+        return {}, {}
 
     monkeypatch.setattr('fdmae_mm.apis.commands.probe_features', figures)
     config = tiny_config('benchmarks/linear/linear_synthetic.py', extra=BANK)

@@ -23,9 +23,10 @@ from fdmae_mm.datasets.annotation import load_annotation
 from fdmae_mm.evaluation import (
     extract_joints,
     extract_views,
-    linear_probe_accuracy,
+    linear_probe_scores,
     probes,
     read_scores,
+    top1_accuracy,
 )
 from fdmae_mm.evaluation.records import read_record
 
@@ -81,7 +82,7 @@ def given(monkeypatch):
 def test_probe_prints_what_it_returns(linear, checkpoint, capsys):
     result = commands.probe([linear, checkpoint('a.pth')])
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == result
-    assert list(result) == ['1nn', 'knn20', 'map', 'linear']
+    assert list(result) == ['1nn', 'knn20', 'linear', 'map']
     assert all(0 <= value <= 100 for value in result.values())
 
 
@@ -123,6 +124,25 @@ def test_views_are_passes_of_the_training_pipeline(linear, checkpoint, given):
     assert len(names[0]) == 40 and all(other == names[0] for other in names)
     for i in range(4):
         assert not any(torch.equal(inputs[i], inputs[j]) for j in range(i))
+
+
+@pytest.mark.parametrize('encoder', ['a.pth', 'joints'])
+def test_scores_of_a_probe_are_those_of_its_figures(
+    encoder, linear, checkpoint, tmp_path
+):
+    encoder = encoder if encoder == 'joints' else checkpoint(encoder)
+    folder = tmp_path / 'scores'
+    result = commands.probe([linear, encoder, '--views', '2', '--dump', str(folder)])
+    dataset = Config.fromfile(linear).eval_dataloader.dataset
+    clips = load_annotation(dataset.ann_file)['annotations']
+    of_name = {clip['frame_dir']: clip['label'] for clip in clips}
+    files = {path.stem: str(path) for path in folder.iterdir()}
+    assert files.keys() == result.keys() - {'map'}
+    for name, path in files.items():
+        _, labels, names = read_scores(path)
+        assert len(set(names)) == len(names) == 60
+        assert [of_name[clip] for clip in names] == labels.tolist()
+        assert fuse([path])[path]['top1'] == pytest.approx(result[name], abs=0.05)
 
 
 def test_views_need_a_training_pipeline(tiny_config, checkpoint):
@@ -182,6 +202,7 @@ def test_few_shot_of_given_classes(linear, checkpoint):
     [
         (['--views', '0'], '--views 0: must be at least 1'),
         (['--classes', '1', '2'], '--classes are those of --few-shot'),
+        (['--hold-out', 'x', '--dump', 'x'], '--dump is of the test split'),
         (['--launcher', 'pytorch'], 'a probe runs in one process'),
         (['--few-shot', '1', '1'], 'ways=1 of a few-shot episode must be at least 2'),
         (['--few-shot', '2', '1', '--queries', '0'], 'queries=0 of a few-shot episode'),
@@ -374,12 +395,17 @@ def test_the_slow_linear_protocol_agrees_with_the_cached_one(tmp_path):
     runner.train()
     slow = 100 * runner.message_hub.get_scalar('val/acc/top1').current()
     features, queries = gaussian_clips(**train), gaussian_clips(**test)
-    cached = linear_probe_accuracy(*features, *queries)
+
+    def probe(**schedule):
+        scores = linear_probe_scores(*features, queries[0], **schedule)
+        return top1_accuracy(scores, queries[1])
+
+    cached = probe()
     assert 40 < cached < 90
     assert slow == pytest.approx(cached, abs=1)
     # Another schedule gives another figure.
     for other in (dict(lr=1e-3), dict(epochs=10)):
-        assert abs(linear_probe_accuracy(*features, *queries, **other) - slow) > 2
+        assert abs(probe(**other) - slow) > 2
 
 
 def test_script_of_the_probe(monkeypatch, capsys):
