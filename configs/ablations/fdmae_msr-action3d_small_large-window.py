@@ -1,8 +1,6 @@
 """FDMAE reduced to large-window reconstruction in time (ablation).
 
-    python tools/train.py configs/ablations/fdmae_msr-action3d_small_large-window.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_msr-action3d_small_large-window.py
 """
 
 _base_ = '../fdmae_msr-action3d_small.py'

@@ -1,8 +1,6 @@
 """FDMAE reduced to large-window reconstruction in time (ablation).
 
-    python tools/train.py configs/ablations/fdmae_utd-mhad_small_large-window.py
-
-Not run here yet: no result is claimed.
+python tools/train.py configs/ablations/fdmae_utd-mhad_small_large-window.py
 """
 
 _base_ = '../fdmae_utd-mhad_small.py'
