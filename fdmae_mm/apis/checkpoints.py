@@ -17,6 +17,7 @@ from torch import Tensor
 from ..errors import one_line
 from ..files import written_whole
 from ..weights import load_from_safetensors, save_safetensors
+from .options import examples_of
 
 # Part of our model -> constructor arguments.
 Settings = dict[str, dict[str, int | float | bool]]
@@ -189,9 +190,11 @@ def convert_checkpoint(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="Convert MAMP's checkpoints for this package, or back, and "
         'checkpoints to safetensors files, or back.',
-        epilog='examples:\n  %(prog)s mamp.pth ours.pth\n  '
-        '%(prog)s ours.pth mamp.pth --to mamp\n  '
-        '%(prog)s ours.pth ours.safetensors',
+        epilog=examples_of(
+            '%(prog)s mamp.pth ours.pth',
+            '%(prog)s ours.pth mamp.pth --to mamp',
+            '%(prog)s ours.pth ours.safetensors',
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('source', metavar='SOURCE', help='checkpoint to read')

@@ -22,6 +22,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
 from torch import Tensor, nn
 
+from ..datasets.annotation import clip_name
 from ..datasets.skeleton_dataset import (
     SkeletonDataset,
     refuse_known_clips,
@@ -385,7 +386,7 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         extract = partial(extract_features, model, keep_joints=args.keep_joints)
         probed = probe_features
     loader = Runner.build_dataloader(cfg.bank_dataloader, seed=seed)
-    groups = _values(loader.dataset, args.hold_out) if args.hold_out else None
+    groups = _groups(loader.dataset, args.hold_out) if args.hold_out else None
     bank = extract(loader)
     training = None
     if args.views > 1:
@@ -417,7 +418,8 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
     result = {name: round(value, 1) for name, value in result.items()}
     print(json.dumps(result), flush=True)  # whatever becomes of the files
     if args.dump:
-        names = _values(test_loader.dataset, 'frame_dir')
+        clips = test_loader.dataset
+        names = [clip_name(clips.get_data_info(index)) for index in range(len(clips))]
         labels = queries[1].cpu().numpy()
         for name, found in scores.items():
             found = Scores(found.cpu().numpy(), labels, names)
@@ -522,16 +524,16 @@ def _probe_protocol(args: argparse.Namespace) -> str:
     return protocol
 
 
-def _values(dataset: SkeletonDataset, key: str) -> list[Hashable]:
+def _groups(dataset: SkeletonDataset, key: str) -> list[Hashable]:
     """The value of ``key`` of every clip."""
-    values = [dataset.get_data_info(index).get(key) for index in range(len(dataset))]
-    if None in values:
+    groups = [dataset.get_data_info(index).get(key) for index in range(len(dataset))]
+    if None in groups:
         raise ValueError(
-            f'{dataset.ann_file}, split {dataset.split}: {values.count(None)} of '
-            f'{len(values)} clips have no {key!r}, which --hold-out {key} asks for. '
+            f'{dataset.ann_file}, split {dataset.split}: {groups.count(None)} of '
+            f'{len(groups)} clips have no {key!r}, which --hold-out {key} asks for. '
             'Name another key of the annotations, or convert the data with it.'
         )
-    return values
+    return groups
 
 
 def _check_same_labels(cfg: Config) -> None:
