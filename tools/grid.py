@@ -17,7 +17,8 @@ protocols from random weights, and `joints`, whose one protocol is `probe`.
 What has left a record is not run again, and a run that was stopped is resumed: the same
 command goes on. Ctrl-C or a SIGTERM stops all runs. A run that fails ends its own chain
 alone. Records are gathered in configs/results, from which tools/benchmark_table.py
-writes the tables.
+writes the tables. Scores of the test clips stay in the folder of each run, for
+tools/analysis/compare_scores.py.
 """
 
 from __future__ import annotations
@@ -394,14 +395,21 @@ def commands(chain: Chain, args: argparse.Namespace) -> Iterator[tuple[str, list
     def command(
         tool: str, argument: str, config: Path, name: str, *options: str
     ) -> tuple[str, list[str]]:
+        cfg = Config.fromfile(config)
+        dump = []
+        if tool == 'probe':
+            dump = [f'--dump={folder / name}']
+        elif cfg.get('val_evaluator'):
+            dump = [f'--dump={folder / name / "scores.pkl"}']
         return name, [
             str(ROOT / 'tools' / f'{tool}.py'),
             str(config),
             argument,
             f'--work-dir={folder / name}',
+            *dump,
             '--cfg-options',
             f'randomness.seed={chain.seed}',
-            *split_options(Config.fromfile(config), chain.split),
+            *split_options(cfg, chain.split),
             *options,
         ]
 

@@ -81,7 +81,12 @@ def train(argv: Sequence[str] | None = None) -> None:
         help='scale the learning rate by actual over base batch size',
     )
     parser.add_argument('--seed', type=int, help='random seed')
+    parser.add_argument(
+        '--dump', help='write the predictions of the last evaluation to this .pkl file'
+    )
     args = parser.parse_args(argv)
+    if args.no_validate and args.dump:
+        parser.error('--dump is of the evaluation that --no-validate leaves out')
     cfg = _load_config(args)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
@@ -96,6 +101,8 @@ def train(argv: Sequence[str] | None = None) -> None:
     override(cfg, options)
     if args.amp:
         enable_amp(cfg)  # after the options, which may name another dtype
+    if args.dump:
+        _dump(cfg, 'val_evaluator', args.dump)
     if (cfg.get('randomness') or {}).get('deterministic'):
         # Older torch asks for it, at the first product of matrices on a GPU.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
@@ -333,21 +340,28 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
             f'{args.config} has no test_dataloader: it is a pre-training config. Test '
             f'the checkpoint with one of configs/benchmarks/{{knn,linear,finetune}}.'
         )
-    # An addition to what the options may have set, so that it comes after them.
     if args.dump:
-        if not args.dump.endswith(('.pkl', '.pickle')):
-            raise ValueError(
-                f'--dump {args.dump}: predictions are written to a .pkl file.'
-            )
-        check_writable(args.dump)
-        evaluator = cfg.test_evaluator
-        evaluator = (
-            list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator]
-        )
-        dump = dict(type='DumpResults', out_file_path=args.dump)
-        cfg.test_evaluator = [*evaluator, dump]
+        _dump(cfg, 'test_evaluator', args.dump)
     _check_readable(cfg.load_from)
     return Runner.from_cfg(cfg).test()
+
+
+def _dump(cfg: Config, name: str, path: str) -> None:
+    """Let an evaluator also write the predictions that it is given.
+
+    It comes after the options, which speak of the metrics of the config.
+    """
+    if not path.endswith(('.pkl', '.pickle')):
+        raise ValueError(f'--dump {path}: predictions are written to a .pkl file.')
+    metrics = cfg.get(name)
+    if metrics is None:
+        raise ValueError(
+            f'--dump {path}: {cfg.filename} has no {name}, so nothing is predicted.'
+        )
+    check_writable(path)
+    if not isinstance(metrics, (list, tuple)):
+        metrics = [metrics]
+    cfg[name] = [*metrics, dict(type='DumpResults', out_file_path=path)]
 
 
 def probe(argv: Sequence[str] | None = None) -> dict[str, float]:

@@ -2,12 +2,12 @@
 
 import errno
 import os
-import pickle
 import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmaction.registry import HOOKS, MODELS
@@ -22,6 +22,7 @@ from fdmae_mm.apis import probe as run_probe
 from fdmae_mm.apis import test as run_test
 from fdmae_mm.apis.commands import numbered_checkpoints
 from fdmae_mm.datasets.annotation import load_annotation, save_annotation
+from fdmae_mm.evaluation import read_scores
 from fdmae_mm.evaluation.records import read_record
 from fdmae_mm.files import held
 
@@ -445,8 +446,10 @@ def test_probe_of_pretrained_weights(tiny_config, pretrained, tmp_path, protocol
     config = tiny_config(f'benchmarks/{protocol}/{protocol}_synthetic.py')
     load = f'model.backbone.init_cfg.checkpoint={pretrained}'
     frozen = 'model.backbone.frozen_stages=1'
+    kept = tmp_path / 'kept.pkl'
     train(
-        [config, '--cfg-options', EPOCHS(1), load] + [frozen] * (protocol == 'linear')
+        [config, '--dump', str(kept), '--cfg-options', EPOCHS(1), load]
+        + [frozen] * (protocol == 'linear')
     )
     trained = checkpoint(config, 1)['state_dict']
     given = torch.load(pretrained)['state_dict']
@@ -457,7 +460,12 @@ def test_probe_of_pretrained_weights(tiny_config, pretrained, tmp_path, protocol
     options = ['--cfg-options', frozen] if protocol == 'linear' else []
     metrics = run_test([config, path, '--dump', str(dump), *options])
     assert 0 <= metrics['acc/top1'] <= 1
-    assert len(pickle.loads(dump.read_bytes())) == 16
+    scores, labels, names = read_scores(dump)
+    assert len(set(names)) == 16
+    # The run left what a test of its last checkpoint gives.
+    ours, our_labels, our_names = read_scores(kept)
+    assert np.allclose(ours, scores, atol=1e-6)
+    assert our_names == names and (our_labels == labels).all()
     work_dir = Path(config).with_suffix('')
     tested = read_record(work_dir / 'test_record.json')
     assert tested['metrics']['top1'] == pytest.approx(100 * metrics['acc/top1'])
@@ -582,6 +590,15 @@ def test_predictions_are_dumped_to_a_pickle(tiny_config):
                 'scores.csv',
             ]
         )
+
+
+def test_only_an_evaluation_is_dumped(tiny_config, capsys):
+    with pytest.raises(ValueError, match='has no val_evaluator, so nothing is pred'):
+        train([tiny_config(PRETRAIN), '--dump', 'scores.pkl'])
+    linear = tiny_config('benchmarks/linear/linear_synthetic.py')
+    with pytest.raises(SystemExit):
+        train([linear, '--no-validate', '--dump', 'scores.pkl'])
+    assert '--dump is of the evaluation' in capsys.readouterr().err
 
 
 def test_a_typo_in_the_config_is_an_error(tiny_config):

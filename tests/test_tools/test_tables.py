@@ -11,9 +11,12 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from mmengine.config import Config
+
+from fdmae_mm.evaluation import read_scores
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'configs'
@@ -500,6 +503,12 @@ def grid(tmp_path, tiny_config):
     return run
 
 
+def top1(path):
+    """Accuracy in % of dumped scores."""
+    scores, labels, _ = read_scores(path)
+    return 100 * np.mean(scores.argmax(1) == labels)
+
+
 LINEAR = """
 model['backbone']['frozen_stages'] = 1
 bank_dataloader = dict(num_workers=0, dataset=val_dataloader['dataset'])
@@ -541,6 +550,8 @@ def test_grid_leaves_records_and_goes_on_where_it_stopped(grid, tmp_path, capsys
     assert probed['start']['config'] == 'fdmae_tiny'
     assert probed['config'] == 'linear_tiny'
     assert {'linear', '1nn'} <= set(probed['metrics'])
+    dumped = tmp_path / 'work' / 'fdmae_tiny_s0' / 'probe' / 'linear.pkl'
+    assert probed['metrics']['linear'] == pytest.approx(top1(dumped), abs=0.05)
     assert 'fdmae_tiny_s0 pretrain: ' in capsys.readouterr().out
     # Only what has no record is run again. A method may have benchmarks of its own.
     linear = tmp_path / 'configs' / 'benchmarks' / 'linear'
@@ -588,7 +599,9 @@ def test_grid_measures_what_stands_beside_the_methods(grid, tmp_path):
     other = ['--methods=untrained', '--datasets=other', '--protocols', 'linear']
     assert grid(*other) == 0
     trained = json.loads((results / 'untrained_other_s0_linear.json').read_text())
-    assert trained['start'] is None and 'top1' in trained['metrics']
+    assert trained['start'] is None
+    dumped = tmp_path / 'work' / 'untrained_other_s0' / 'linear' / 'scores.pkl'
+    assert trained['metrics']['top1'] == pytest.approx(top1(dumped), abs=0.001)
 
 
 @pytest.mark.parametrize(
