@@ -9,7 +9,7 @@ python tools/benchmark_table.py --records mine/ --out mine.tex  # for LaTeX, boo
 The README has what was run here, docs/benchmarks.md has all, and the ablations. A data
 set of your own has a table once configs/results has a record of it. Records that enter
 no table are named. A cell is the mean of the runs in configs/results, with their sample
-standard deviation and number; of folds, those that every row of a table has. What
+standard deviation and number; of folds, those that every row of its column has. What
 others have published stands in configs/published.yml with its source.
 """
 
@@ -22,6 +22,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 from mmengine.config import Config
@@ -43,6 +44,17 @@ Form = Callable[[str, str, list[str], dict[str, list[str]]], str]
 Key = tuple[str, str]
 # Values of all runs by where they were measured, pre-training config and column.
 Values = dict[tuple[Key, str, str], list[float]]
+
+
+class Figure(NamedTuple):
+    """What a run has measured."""
+
+    key: Key
+    row: str  # pre-training config, or the name of a reference
+    column: str
+    split: str | None
+    value: float
+
 
 # What is measured, by the name of its column: protocols and metrics of records.
 COLUMNS = {
@@ -118,34 +130,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     published = yaml.safe_load((CONFIGS / 'published.yml').read_text(encoding='utf-8'))
     configs = pretraining_configs()
     changed = {path.stem for path in (CONFIGS / 'ablations').glob('*.py')}
+    measured, unused = figures(records)
     # Ablations have tables of their own there, and no row in those of the methods.
-    methods = records if args.out else [r for r in records if row_of(r) not in changed]
-    every_row, rows = comparable(records), comparable(methods)
-    (values, unused), (of_methods, _) = runs(every_row), runs(rows)
-    if missing := len(records) - len({id(r) for r in [*every_row, *rows]}):
-        unused['folds that another row of their table lacks'] += missing
+    methods = comparable(f for f in measured if args.out or f.row not in changed)
+    ablated = {} if args.out else ablations(measured, changed)
+    shown = {f for group in [methods, *ablated.values()] for f in group}
+    if missing := len(set(measured) - shown):
+        unused['figures of folds that another row of their column lacks'] += missing
+    values = grouped(methods)
     if args.out:
         # A row is named by its config, which need not be in this tree.
         configs |= {row: key for key, row, _ in values if not reference(row)}
         form = latex if args.out.suffix == '.tex' else markdown
         found = tables(values, published, configs, empty_rows=False, form=form)
-        own = [text for key, text in found.items() if key in measured(values)]
+        own = [text for key, text in found.items() if key in places(values)]
         return write({args.out: '\n'.join(own)}, unused, check=False)
-    shown = configs.keys() | changed
-    used = {name for _, row, _ in values for name in row.split(SUM)}
-    for row in {name for name in used if not reference(name)} - shown:
-        unused[f'config {row!r}, which configs does not have'] += 1
+    used = {name for f in measured for name in f.row.split(SUM)}
+    for row in (
+        {name for name in used if not reference(name)} - configs.keys() - changed
+    ):
+        unused[f'records of config {row!r}, which configs does not have'] += 1
     readme, page = ROOT / 'README.md', ROOT / 'docs' / 'benchmarks.md'
-    every = tables(of_methods, published, configs)
-    run = {key for key, row, _ in of_methods if not reference(row)}
-    short = tables(of_methods, published, configs, empty_rows=False)
+    every = tables(values, published, configs)
+    run = {key for key, row, _ in values if not reference(row)}
+    short = tables(values, published, configs, empty_rows=False)
     in_readme = [text for key, text in short.items() if key in run]
+    in_page = [*every.values(), *ablation_tables(ablated)]
     wanted = {
         readme: insert(readme.read_text(encoding='utf-8'), in_readme),
-        page: insert(
-            page.read_text(encoding='utf-8'), [*every.values(), *ablations(values)]
-        ),
-        CONFIGS / 'metafile.yml': metafile(of_methods, configs),
+        page: insert(page.read_text(encoding='utf-8'), in_page),
+        CONFIGS / 'metafile.yml': metafile(values, configs),
     }
     return write(wanted, unused, args.check)
 
@@ -153,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def write(wanted: dict[Path, str], unused: Counter[str], check: bool) -> int:
     """Writes files, or says which differ; returns the exit status."""
     for reason, number in unused.items():
-        print(f'in no table: {number} records of {reason}', file=sys.stderr)
+        print(f'in no table: {number} {reason}', file=sys.stderr)
     status = 0
     for path, text in wanted.items():
         if path.exists() and path.read_text(encoding='utf-8') == text:
@@ -191,32 +205,34 @@ def family(split: str | None) -> str:
     return (split or '').rpartition('_')[0].rstrip('0123456789')
 
 
-def comparable(records: list[dict]) -> list[dict]:
-    """Records without the folds that some row of their table has not of a protocol.
+def comparable(figures: Iterable[Figure]) -> list[Figure]:
+    """Figures without those of folds that another row of their column has not.
 
     Folds differ by more than methods do, so that a mean over five would not compare
     with one of them.
     """
+    figures = list(figures)
     folds = defaultdict(lambda: defaultdict(set))  # column -> row -> splits
-    for record in records:
-        if record['protocol'] != 'pretrain' and numbered(record['split']):
-            folds[column_of_folds(record)][row_of(record)].add(record['split'])
+    for figure in figures:
+        if numbered(figure.split):
+            folds[figure.key, figure.column][figure.row].add(figure.split)
     common = {
         column: set.intersection(*rows.values()) for column, rows in folds.items()
     }
     return [
-        record
-        for record in records
-        if record['protocol'] == 'pretrain'
-        or not numbered(record['split'])
-        or record['split'] in common[column_of_folds(record)]
+        figure
+        for figure in figures
+        if not numbered(figure.split)
+        or figure.split in common[figure.key, figure.column]
     ]
 
 
-def column_of_folds(record: dict) -> tuple[str, str, str]:
-    """Where folds must be the same; joints without an encoder stand beside probes."""
-    protocol = 'probe' if record['protocol'] == 'joints' else record['protocol']
-    return record['dataset'], family(record['split']), protocol
+def grouped(figures: Iterable[Figure]) -> Values:
+    """Values by where they were measured, config and column."""
+    values = defaultdict(list)
+    for figure in figures:
+        values[figure.key, figure.row, figure.column].append(figure.value)
+    return values
 
 
 def numbered(split: str | None) -> bool:
@@ -229,14 +245,14 @@ def reference(row: str) -> bool:
     return row.partition('_')[0] in REFERENCES
 
 
-def measured(values: Values) -> set[Key]:
+def places(values: Values) -> set[Key]:
     """Where there is a record."""
     return {key for key, _, _ in values}
 
 
 def titles(values: Values) -> dict[Key, str]:
     """Titles of the known data sets, and of others that have a record."""
-    others = sorted(measured(values) - TITLES.keys())
+    others = sorted(places(values) - TITLES.keys())
     return {**TITLES, **{key: ', '.join(filter(None, key)) for key in others}}
 
 
@@ -299,7 +315,7 @@ def tables(
     found = {}
     for key, title in titles(values).items():
         known = [p for p in published if (p['dataset'], p['split']) == key]
-        if known or key in measured(values):
+        if known or key in places(values):
             run = {name for where, name, _ in values if where == key}
             shown = run | {p.get('config') for p in known}
             own = {
@@ -327,27 +343,47 @@ def of(key: Key, values: Values) -> dict[tuple[str, str], list[float]]:
     }
 
 
-def ablations(values: Values) -> list[str]:
-    """A table for each config of which an ablation was run, in Markdown."""
-    changed = sorted(path.stem for path in (CONFIGS / 'ablations').glob('*.py'))
-    found = []
-    for key, title in titles(values).items():
+def ablations(
+    figures: Sequence[Figure], changed: set[str]
+) -> dict[tuple[Key, str], list[Figure]]:
+    """What is compared with each config of which an ablation in ``changed`` was run.
+
+    Returns:
+        dict: Data set and config -> figures of the config and of its ablations.
+    """
+    rows = defaultdict(set)
+    for figure in figures:
+        if figure.row in changed:
+            base = figure.row.rpartition('_')[0]
+            rows[figure.key, base].update((base, figure.row))
+    order = list(titles(grouped(figures)))
+    return {
+        (key, base): comparable(
+            figure
+            for figure in figures
+            if figure.key == key and figure.row in rows[key, base]
+        )
+        for key, base in sorted(rows, key=lambda at: (order.index(at[0]), at[1]))
+    }
+
+
+def ablation_tables(found: dict[tuple[Key, str], list[Figure]]) -> list[str]:
+    """A table for each of :func:`ablations`, in Markdown."""
+    texts = []
+    for (key, base), figures in found.items():
+        values = grouped(figures)
         here = of(key, values)
-        measured_here = {config for config, _ in here}
-        run = [name for name in changed if name in measured_here]
-        for base in dict.fromkeys(name.rpartition('_')[0] for name in run):
-            rows = [base, *(name for name in run if name.rpartition('_')[0] == base)]
-            heads = [c for c in COLUMNS if any((row, c) in here for row in rows)]
-            cells = {
-                'none' if row == base else f'`{row.rpartition("_")[2]}`': [
-                    summary(here.get((row, column))) for column in heads
-                ]
-                for row in rows
-            }
-            found.append(
-                markdown(f'Ablations of `{base}`: {title}', 'change', heads, cells)
-            )
-    return found
+        rows = [base, *sorted({figure.row for figure in figures} - {base})]
+        heads = [c for c in COLUMNS if any((row, c) in here for row in rows)]
+        cells = {
+            'none' if row == base else f'`{row.rpartition("_")[2]}`': [
+                summary(here.get((row, column))) for column in heads
+            ]
+            for row in rows
+        }
+        title = f'Ablations of `{base}`: {titles(values)[key]}'
+        texts.append(markdown(title, 'change', heads, cells))
+    return texts
 
 
 def is_variation(config: str) -> bool:
@@ -361,13 +397,13 @@ def rank(config: str) -> tuple[str, int]:
     return rest, [*REFERENCES, *METHODS, method].index(method)
 
 
-def runs(records: list[dict]) -> tuple[Values, Counter[str]]:
-    """Values of all runs by where they were measured, config and column.
+def figures(records: list[dict]) -> tuple[list[Figure], Counter[str]]:
+    """What all runs have measured.
 
     Returns:
-        tuple: The values, and how many records there are of protocols without a column.
+        tuple: The figures, and how many records there are of what has no column.
     """
-    values, unused, seen = defaultdict(list), Counter(), {}
+    found, unused, seen = [], Counter(), {}
     for record in records:
         if record['protocol'] == 'pretrain':
             continue  # says how long it took; nothing is measured
@@ -375,7 +411,7 @@ def runs(records: list[dict]) -> tuple[Values, Counter[str]]:
         if first is not record:
             same = first['metrics'] == record['metrics']
             others = '' if same else ' with other figures, as of other options'
-            unused[f'runs that another record has{others}'] += 1
+            unused[f'records of runs that another record has{others}'] += 1
             continue
         used = False
         key = (record['dataset'], family(record['split']))
@@ -383,10 +419,11 @@ def runs(records: list[dict]) -> tuple[Values, Counter[str]]:
         for column, measures in COLUMNS.items():
             for protocol, metric in measures:
                 if record['protocol'] == protocol and metric in metrics:
-                    values[key, row, column].append(metrics[metric])
+                    value = metrics[metric]
+                    found.append(Figure(key, row, column, record['split'], value))
                     used = True
-        unused[f'protocol {record["protocol"]!r}'] += not used
-    return values, +unused
+        unused[f'records of protocol {record["protocol"]!r}'] += not used
+    return found, +unused
 
 
 def identity(record: dict) -> tuple:
@@ -397,7 +434,7 @@ def identity(record: dict) -> tuple:
         row_of(record),
         *(record[key] for key in ('protocol', 'dataset', 'split', 'seed')),
         *(start.get(key) for key in ('seed', 'epochs')),
-        draw and draw[1],
+        draw[1] if draw else '0',  # the draw of a config
         *(
             (s['seed'], s['start'] and s['start']['seed'])
             for s in record.get('streams', ())

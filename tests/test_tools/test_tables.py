@@ -54,8 +54,15 @@ def record(config, seed, protocol='probe', split='xview_val', **metrics):
     )
 
 
+def runs(tool, records):
+    """Values of all runs, and how many records have no column."""
+    found, unused = tool['figures'](records)
+    return tool['grouped'](found), unused
+
+
 def test_cells_are_means_of_the_runs(tool):
-    values, unused = tool['runs'](
+    values, unused = runs(
+        tool,
         [
             record('mae_a', 0, **{'linear': 60, '1nn': 50}),
             record('mae_a', 1, linear=64),
@@ -65,9 +72,9 @@ def test_cells_are_means_of_the_runs(tool):
             record('mae_a', 0, protocol='pretrain', loss=1),
             # What the tables have no column for is named.
             record('mae_a', 0, protocol='probe, 1 views', linear=99),
-        ]
+        ],
     )
-    assert unused == {"protocol 'probe, 1 views'": 1}
+    assert unused == {"records of protocol 'probe, 1 views'": 1}
     found = tool['of'](NW_UCLA, values)
     assert tool['summary'](found['mae_a', 'linear, cached']) == '62.0 ± 2.8 (2)'
     assert tool['summary'](found['mae_a', '1-NN']) == '50.0 (1)'
@@ -84,9 +91,9 @@ def test_a_run_counts_once(tool):
         dict(one, start=dict(one['start'], epochs=5)),
         dict(one, start=dict(one['start'], seed=1)),
     ]
-    values, unused = tool['runs']([one, again, *others])
+    values, unused = runs(tool, [one, again, *others])
     assert values[NW_UCLA, 'mae_a', 'linear, cached'] == [60] * 4
-    assert unused == {'runs that another record has': 1}
+    assert unused == {'records of runs that another record has': 1}
     draws = [
         dict(
             record('mae_a', 0, protocol='semi10', top1=60),
@@ -94,9 +101,12 @@ def test_a_run_counts_once(tool):
         )
         for draw in (0, 1)
     ]
-    values, _ = tool['runs'](draws)
+    values, _ = runs(tool, draws)
     assert values[NW_UCLA, 'mae_a', '10 % labels'] == [60, 60]
-    values, unused = tool['runs']([record('mae_a', 0, protocol='semi25', top1=70)])
+    unnamed = dict(draws[0], command='train.py semi10_a')  # the draw of the config
+    values, unused = runs(tool, [*draws, unnamed])
+    assert values[NW_UCLA, 'mae_a', '10 % labels'] == [60, 60] and unused
+    values, unused = runs(tool, [record('mae_a', 0, protocol='semi25', top1=70)])
     assert values[NW_UCLA, 'mae_a', '25 % labels'] == [70] and not unused
 
 
@@ -112,7 +122,7 @@ def test_summed_scores_have_a_row_of_their_own(tool):
         return run('a', seed, streams=streams, metrics=dict(top1=top1))
 
     records = [run('a', 0), run('a_bone', 0), summed(0, 80), summed(1, 90)]
-    values, unused = tool['runs'](records)
+    values, unused = runs(tool, records)
     assert not unused
     configs = {'fdmae_a': NW_UCLA, 'fdmae_a_bone': NW_UCLA}
     text = tool['tables'](values, [], configs)[NW_UCLA]
@@ -129,7 +139,7 @@ def test_summed_scores_have_a_row_of_their_own(tool):
         stream['start'] = None
     records[2]['streams'][0]['config'] = 'finetune_a'
     records[2]['streams'][1]['config'] = 'finetune_a_bone'
-    text = tool['tables'](tool['runs'](records[2:3])[0], [], configs)[NW_UCLA]
+    text = tool['tables'](runs(tool, records[2:3])[0], [], configs)[NW_UCLA]
     assert '| No pre-training, `a + _bone` |' in text
 
 
@@ -137,38 +147,64 @@ def test_folds_that_a_row_lacks_are_left_out(tool):
     def fold(config, number, linear):
         return record(config, 0, split=f'fold{number}_val', linear=linear)
 
+    def splits(*records):
+        found, _ = tool['figures'](records)
+        return [figure.split for figure in tool['comparable'](found)]
+
     joints, mae = 'joints_sbu_small', 'mae_sbu_small'
-    compared = tool['comparable'](
-        [fold(joints, 1, 70), fold(joints, 2, 90), fold(mae, 1, 80), record(mae, 0)]
-    )
-    assert [r['split'] for r in compared] == ['fold1_val', 'fold1_val', 'xview_val']
-    assert tool['comparable']([fold(joints, 1, 70), fold(mae, 2, 80)]) == []
+    one = fold(joints, 1, 70), fold(joints, 2, 90), fold(mae, 1, 80)
+    whole = record(mae, 0, linear=60)
+    assert splits(*one, whole) == ['fold1_val', 'fold1_val', 'xview_val']
+    assert splits(fold(joints, 1, 70), fold(mae, 2, 80)) == []
+    # Of a file without splits.
+    assert splits(record(mae, 0, split=None, linear=60)) == [None]
+    assert tool['family'](None) == ''
 
 
 def test_folds_are_those_of_a_column(tool):
-    def fold(config, number, protocol):
-        return record(config, 0, protocol, f'fold{number}_val')
+    def fold(config, number, protocol, **metrics):
+        return record(config, 0, protocol, f'fold{number}_val', **metrics)
+
+    def folds(*records):
+        found, _ = tool['figures'](records)
+        return [
+            (figure.row, figure.column, int(figure.split[4]))
+            for figure in tool['comparable'](found)
+        ]
 
     # An interrupted grid: both rows are probed on two folds, one is fine-tuned on two.
-    probes = [fold(c, n, 'probe') for c in ('mae_a', 'fdmae_a') for n in (1, 2)]
-    tuned = [fold('mae_a', 1, 'finetune'), fold('mae_a', 2, 'finetune')]
-    tuned.append(fold('fdmae_a', 2, 'finetune'))
-    assert tool['comparable']([*probes, *tuned]) == [*probes, tuned[1], tuned[2]]
-    # Joints without an encoder are compared with the probes of encoders.
-    joints = dict(fold('joints_a', 1, 'joints'), start=None)
-    assert tool['comparable']([*probes, joints]) == [probes[0], probes[2], joints]
-
-
-def test_a_record_without_a_split_stops_no_table(tool):
-    whole = record('mae_a', 0, split=None, linear=60)
-    assert tool['comparable']([whole]) == [whole]
-    assert tool['family'](None) == ''
+    probes = [
+        fold(config, n, 'probe', linear=60) for config in ('a', 'b') for n in (1, 2)
+    ]
+    tuned = [
+        fold(config, n, 'finetune', top1=80)
+        for config, n in (('a', 1), ('a', 2), ('b', 2))
+    ]
+    linear = 'linear, cached'
+    both = [('a', linear, 1), ('a', linear, 2), ('b', linear, 1), ('b', linear, 2)]
+    assert folds(*probes, *tuned) == [
+        *both,
+        ('a', 'fine-tune', 2),
+        ('b', 'fine-tune', 2),
+    ]
+    # Joints without an encoder stand beside probes, and beside what is supervised.
+    joints = [
+        fold('_s', n, 'joints', linear=65, svm=82) | dict(start=None) for n in (1, 2)
+    ]
+    scratch = fold('scratch', 2, 'supervised', top1=90)
+    assert folds(*probes, *joints, scratch) == [
+        *both,
+        ('joints_nw-ucla_small', linear, 1),
+        ('joints_nw-ucla_small', linear, 2),
+        ('joints_nw-ucla_small', 'supervised', 2),
+        ('scratch', 'supervised', 2),
+    ]
 
 
 def test_what_is_trained_from_scratch_has_a_row_of_its_own(tool, configs):
     found = record('stgcnpp_nw-ucla_small', 0, protocol='supervised', top1=80)
     found.update(config='stgcnpp_nw-ucla_small', start=None)
-    values, _ = tool['runs']([found])
+    values, _ = runs(tool, [found])
     text = tool['tables'](values, [], configs)
     assert '| STGCN++, `stgcnpp_nw-ucla_small` | 80.0 (1) |' in text[NW_UCLA]
 
@@ -182,7 +218,7 @@ def test_references_stand_before_the_methods(tool, configs):
     for reference in (joints, probed, tuned):
         reference['start'] = None
     ours = record('mae_nw-ucla_small', 0, linear=76)
-    values, unused = tool['runs']([ours, tuned, probed, joints])
+    values, unused = runs(tool, [ours, tuned, probed, joints])
     assert not unused
     text = tool['tables'](values, [], configs, empty_rows=False)[NW_UCLA]
     assert text == (
@@ -221,7 +257,7 @@ def test_the_readme_has_no_empty_rows(tool, configs):
         dict(published, method='MAMP', config='mamp_nw-ucla'),
         dict(published, method='Other'),
     ]
-    values, _ = tool['runs']([record('mae_nw-ucla_small', 0, linear=76)])
+    values, _ = runs(tool, [record('mae_nw-ucla_small', 0, linear=76)])
     text = tool['tables'](values, entries, configs, empty_rows=False)[NW_UCLA]
     rows = [line for line in text.splitlines() if line.startswith('|')]
     assert rows[2:] == [
@@ -234,7 +270,7 @@ def test_the_readme_has_no_empty_rows(tool, configs):
 
 
 def test_a_config_stands_in_the_table_of_every_set_it_was_measured_on(tool, configs):
-    values, _ = tool['runs']([record('fdmae_msr-action3d_small', 0, linear=60)])
+    values, _ = runs(tool, [record('fdmae_msr-action3d_small', 0, linear=60)])
     found = tool['tables'](values, [], configs)
     assert list(found) == [NW_UCLA]
     last = found[NW_UCLA].splitlines()[-1]
@@ -243,7 +279,7 @@ def test_a_config_stands_in_the_table_of_every_set_it_was_measured_on(tool, conf
 
 def test_ablations_have_a_table_with_what_they_change(tool):
     base = 'fdmae_nw-ucla_small'
-    values, _ = tool['runs'](
+    found, _ = tool['figures'](
         [
             record(f'{base}_no-ema', 0, linear=60),
             record(f'{base}_no-ema', 1, linear=64),
@@ -251,7 +287,7 @@ def test_ablations_have_a_table_with_what_they_change(tool):
             record('mae_nw-ucla_small', 0, linear=1),
         ]
     )
-    (text,) = tool['ablations'](values)
+    (text,) = tool['ablation_tables'](tool['ablations'](found, {f'{base}_no-ema'}))
     assert text.splitlines() == [
         '**Ablations of `fdmae_nw-ucla_small`: NW-UCLA, cross-view**',
         '',
