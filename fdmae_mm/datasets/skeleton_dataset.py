@@ -77,7 +77,8 @@ def shared_clips(labelled: object, tested: object) -> str | None:
 def _shared_clips(labelled: object, tested: object) -> str | None:
     if not all(isinstance(each, SkeletonDataset) for each in (labelled, tested)):
         return None
-    if labelled.ann_file != tested.ann_file:
+    one, other = (osp.realpath(each.ann_file) for each in (labelled, tested))
+    if one != other:
         return None
     shared = sorted(labelled.names & tested.names)
     if not shared:
@@ -201,6 +202,8 @@ class SkeletonDataset(PoseDataset):
         content = load_annotation(self.ann_file)
         for key, value in content.get('metainfo', {}).items():
             self._metainfo.setdefault(key, value)
+        if isinstance(names := self._metainfo.get('classes'), np.ndarray):
+            self._metainfo['classes'] = names.tolist()
         samples = self._select(content)
         # PoseDataset reads the joints of each clip from its own file in this case.
         if 'skeleton' not in self.data_prefix:
@@ -445,12 +448,17 @@ class SkeletonDataset(PoseDataset):
                     f'the split has {channels}. Clips of one split have the same.'
                 )
             score = sample.get('keypoint_score')
-            if score is not None and np.shape(score) != shape[:3]:
+            if score is None:  # some tools write that there is none
+                sample.pop('keypoint_score', None)
+            elif np.shape(score) != shape[:3]:
                 raise ValueError(
                     f'{where}: keypoint_score has the shape {np.shape(score)}, '
                     f'expected {shape[:3]}.'
                 )
             self._check_label(sample['label'], classes, where)
+            if isinstance(sample['label'], np.integer):
+                # PackActionInputs of MMAction2 takes no other.
+                sample['label'] = int(sample['label'])
             finite = finite_joints(sample)
             if not finite.all():
                 stray.append(clip_name(sample))

@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from mmaction.datasets.transforms import PackActionInputs
 from mmaction.registry import DATASETS
 from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 from mmengine.logging import MMLogger
@@ -361,6 +362,18 @@ def test_label_beyond_the_classes(build, annotation):
         build()
 
 
+def test_what_numpy_makes_of_labels_and_classes(build, annotation):
+    for clip, label in zip(annotation['annotations'], np.arange(3), strict=True):
+        clip.update(label=label, keypoint_score=None)
+    annotation['metainfo']['classes'] = np.array(['x', 'y', 'z'])
+    train, val = build(), build('val')
+    refuse_other_classes(train, val)
+    assert val.metainfo['classes'] == ['x', 'y', 'z']
+    packed = PackActionInputs()(val[0] | dict(inputs=np.zeros(1)))
+    assert packed['data_samples'].gt_label.tolist() == [2]
+    assert 'keypoint_score' not in val[0]
+
+
 def test_multi_class_labels(build, annotation):
     annotation['annotations'][1]['label'] = [0, 2]
     dataset = build(multi_class=True, num_classes=3)
@@ -611,6 +624,16 @@ def test_known_clips_and_other_classes_are_seen_through_wrappers(build, wrap):
     other = build('val', metainfo=dict(classes=['u', 'v', 'w']))
     with pytest.raises(ValueError, match='Label 0 is'):
         refuse_other_classes(wrap(train), other)
+
+
+def test_known_clips_are_seen_behind_another_spelling_of_the_path(
+    build, tmp_path, monkeypatch
+):
+    train = build()
+    monkeypatch.chdir(tmp_path)
+    for path in ('data.pkl', './data.pkl'):
+        again = SkeletonDataset(path, pipeline=[], split='train')
+        assert '2 of the 2 clips' in shared_clips(train, again)
 
 
 def test_clips_become_the_bytes_of_the_stock_dataset(build):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from abc import abstractmethod
 from argparse import ArgumentParser
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -89,8 +91,8 @@ class LabelledConverter(BaseConverter):
     video that the data were made from. Without a table, the folder that holds a file
     names its class.
 
-    Classes are numbered in the sorted order of their names, integers by their value: 0
-    to K - 1 stay what they are.
+    Classes are numbered in the sorted order of their names, whole numbers by their
+    value: 0 to K - 1 stay what they are, also where a table has made them 0.0.
 
     Splits are those of the column ``split``. The column ``fold`` makes those of a
     cross-validation: a clip with 2 there is in ``fold2_val``, and in ``fold1_train``
@@ -186,8 +188,15 @@ class LabelledConverter(BaseConverter):
             labels = {row['label'] for row in self._rows.values()}
         # Not in a property, which every file would sort anew.
         self.classes = sorted(labels)
-        if all(label.isdecimal() for label in labels):
-            self.classes.sort(key=int)
+        values = {label: _whole_number(label) for label in self.classes}
+        if None in values.values():
+            return
+        self.classes.sort(key=values.get)
+        for one, other in pairwise(self.classes):
+            if values[one] == values[other]:
+                raise BadFileError(
+                    f'the labels {one!r} and {other!r} are one number: write both alike'
+                )
 
     @staticmethod
     def name_of(path: PurePosixPath) -> str:
@@ -396,6 +405,12 @@ class FolderConverter(LabelledConverter):
         check_joints(keypoint.shape[2], self._skeleton)
         if keypoint.shape[3] not in (2, 3):
             raise BadFileError(f'{keypoint.shape[3]} coordinates a joint, not 2 or 3')
+        if keypoint.shape[3] == 3 and _is_scored(keypoint):
+            raise BadFileError(
+                'the third number of each joint is between 0 and 1 and the others are '
+                'pixels: it looks like a score; save the coordinates alone, '
+                'array[..., :2]'
+            )
         return dict(keypoint=np.ascontiguousarray(keypoint, dtype=np.float32))
 
     def _read_csv(self, file: BinaryIO) -> np.ndarray:
@@ -469,6 +484,21 @@ class FolderConverter(LabelledConverter):
             )
             raise BadFileError(f'{where} is no number') from error
         return values.reshape(len(rows), num_joints, int(dims))
+
+
+def _is_scored(keypoint: np.ndarray) -> bool:
+    """Whether joints (..., 3) have a score, from 0 to 1, beside their pixels."""
+    joints = keypoint[np.isfinite(keypoint).all(axis=-1)]
+    if not joints.any():
+        return False
+    pixels, third = np.abs(joints[:, :2]), joints[:, 2]
+    return bool(third.min() >= 0 and 0 < third.max() <= 1 and pixels.max() > 10)
+
+
+def _whole_number(text: str) -> float | None:
+    """Its value, also where a table has made it 2.0; None if it is none."""
+    value = float(text) if _is_number(text) else math.nan
+    return value if value.is_integer() else None
 
 
 def _is_number(text: str) -> bool:

@@ -100,6 +100,29 @@ def _around_origin(points: np.ndarray) -> bool:
     return bool((points.min(axis=0) <= 0).all() and (points.max(axis=0) >= 0).all())
 
 
+def _with_root(
+    body: np.ndarray, seen: np.ndarray, center: int, score: np.ndarray | None = None
+) -> np.ndarray:
+    """Which joints of a person were measured, the root of relative joints among them.
+
+    A centre joint that is zero in every frame, with the others around it, is the origin
+    of joints given relative to it: that it is zero does not mean missing.
+
+    Args:
+        body: Coordinates, (T, V, C).
+        seen: Those that are not zero, bool (T, V). It is not changed.
+        center: The centre joint of the layout.
+        score: (T, V); a centre joint without any was not measured.
+    """
+    if seen[:, center].any() or not seen.any() or not _around_origin(body[seen]):
+        return seen
+    if score is not None and not score[:, center].any():
+        return seen
+    seen = seen.copy()
+    seen[:, center] = seen.any(axis=1)
+    return seen
+
+
 def _rotate(keypoint: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Turns column vectors (..., 3) by a (3, 3) matrix, in float32."""
     matrix = matrix.T.astype(np.float32)
@@ -291,12 +314,8 @@ class AlignSkeleton(BaseTransform):
             body: The main person, (T, V, C).
             seen: Its measured joints, bool (T, V).
         """
+        seen = _with_root(body, seen, self.layout.center)
         frames = np.flatnonzero(seen[:, self.layout.center])
-        if frames.size == 0 and _around_origin(body[seen]):
-            # Joints relative to their root: that it is zero does not mean missing.
-            frames = np.flatnonzero(seen.any(axis=1))
-            seen = seen.copy()
-            seen[frames, self.layout.center] = True
         if frames.size == 0:
             first = seen.any(axis=1).argmax()
             return body[first, seen[first]].mean(axis=0), None

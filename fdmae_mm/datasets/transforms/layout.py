@@ -1,8 +1,8 @@
 """Streams, mirror images and changes of layout: what needs to know the joints.
 
 The transforms stand before FormatGCNInput. Absent persons and dropped joints are exact
-zeros in an annotation, and stay exact zeros here; so a joint that lies on the origin,
-such as the root of root-relative data, reads as dropped.
+zeros in an annotation, and stay exact zeros here. A centre joint that is zero in every
+frame, with the others around it, is the root of relative joints, and no dropped one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mmcv.transforms import BaseTransform
 
 from fdmae_mm.datasets.layouts import LAYOUTS, SkeletonLayout, get_layout, map_layout
 
-from .augment import _read_keypoint, _read_score, _seen
+from .augment import _read_keypoint, _read_score, _seen, _with_root
 
 STREAMS = ('joint', 'bone', 'joint_motion', 'bone_motion')
 
@@ -32,6 +32,16 @@ def _read_clip(
     """
     keypoint = _read_keypoint(results, layout)
     return keypoint, _read_score(results, keypoint)
+
+
+def _measured(
+    keypoint: np.ndarray, score: np.ndarray | None, layout: SkeletonLayout
+) -> np.ndarray:
+    """Which joints were measured, bool (M, T, V)."""
+    seen = _seen(keypoint)
+    scores = [None] * len(seen) if score is None else score
+    persons = map(_with_root, keypoint, seen, [layout.center] * len(seen), scores)
+    return np.stack(list(persons))
 
 
 def _write_clip(
@@ -107,7 +117,7 @@ class SkeletonStream(BaseTransform):
         keypoint, score = _read_clip(results, self.layout)
         if self.stream == 'joint':
             return results
-        seen = _seen(keypoint)
+        seen = _measured(keypoint, score, self.layout)
         if self.stream.startswith('bone'):
             keypoint = keypoint - keypoint[:, :, self.parents]
             seen = seen & seen[:, :, self.parents]
@@ -262,7 +272,8 @@ class MapSkeleton(BaseTransform):
         """Maps ``results['keypoint']``, (M, T, V, C)."""
         keypoint, score = _read_clip(results, self.source)
         # (..., V_source) @ (V_source, V_target): how many of its joints are missing.
-        missing = (~_seen(keypoint)).astype(np.float32) @ (self.weights > 0).T
+        missing = ~_measured(keypoint, score, self.source)
+        missing = missing.astype(np.float32) @ (self.weights > 0).T
         if score is not None:
             score = score @ self.weights.T
         return _write_clip(results, self.weights @ keypoint, score, missing == 0)

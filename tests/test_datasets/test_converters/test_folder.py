@@ -264,6 +264,19 @@ def test_integer_labels_keep_their_order(tmp_path, layout):
     )
     assert annotation['metainfo']['classes'] == ['0', '1', '2', '10']
     assert list(labels(annotation).values()) == [3, 2, 0, 3, 2, 1]
+    # As pandas writes a column that had an empty cell.
+    rows = re.sub(r'(\d+)$', r'\1.0', rows, flags=re.MULTILINE)
+    annotation, _ = convert(
+        FolderConverter(layout), write(tmp_path, {'labels.csv': rows})
+    )
+    assert annotation['metainfo']['classes'] == ['0.0', '1.0', '2.0', '10.0']
+    assert list(labels(annotation).values()) == [3, 2, 0, 3, 2, 1]
+
+
+def test_a_number_is_spelled_in_one_way(tmp_path, layout):
+    source = write(tmp_path, {'01/a.npy': array(0), '1/b.npy': array(1)})
+    with pytest.raises(ValueError, match="'01' and '1' are one number: write both"):
+        convert(FolderConverter(layout), source)
 
 
 def test_subjects_are_held_out(tmp_path, layout):
@@ -454,6 +467,9 @@ BAD = {
     'no frames ?$': {'sit/bad.csv': '\n'},
     'row 2 has 2 cells and the first has 9; numbers are written with': {
         'sit/bad.csv': '1' + ',1' * 8 + '\n1,2'
+    },
+    'the third number of each joint is between 0 and 1 .* array': {
+        'sit/bad.npy': np.full((2, 3, 3), [300, 200, 0.9])
     },
     '1 columns, but the layout .stick. needs 9 or 6': {'sit/bad.csv': '1\n2'},
     '12 columns.*in the first line; with a state or score of each joint, leave it': {

@@ -22,6 +22,7 @@ TINY = dict(
     left_right=((3, 0),),
     center=2,
 )
+NTU = LAYOUTS['nturgb+d']
 layouts = pytest.mark.parametrize('layout', LAYOUTS)
 
 
@@ -220,6 +221,26 @@ def test_the_motion_of_a_measured_bone_of_length_zero_counts():
     assert out[0, :, 0, 0].tolist() == [-4, 1, 0]
 
 
+@layouts
+def test_bones_of_relative_joints_are_those_of_absolute_ones(layout):
+    clip = random_clip(layout)
+    clip[:, :2] = 0  # the persons come later
+    root = get_layout(layout).center
+    relative = clip - clip[:, :, [root]]
+    score = np.ones(clip.shape[:3], dtype=np.float32)
+    for stream in ('bone', 'bone_motion'):
+        transform = SkeletonStream(layout, stream)
+        for scores in (None, score):
+            bones = apply(transform, clip, scores)['keypoint']
+            found = apply(transform, relative, scores)['keypoint']
+            np.testing.assert_allclose(found, bones, atol=1e-6)
+    # A detector that never found it says so by its score.
+    score[:, :, root] = 0
+    hung = transform.parents == root
+    bones = apply(SkeletonStream(layout, 'bone'), relative, score)['keypoint']
+    assert hung.any() and not bones[:, :, hung].any() and bones.any()
+
+
 @pytest.mark.parametrize('stream', STREAMS)
 def test_an_absent_person_stays_absent(stream):
     clip = random_clip('sbu')
@@ -396,6 +417,17 @@ def test_what_was_not_measured_is_not_made_up():
     assert set(joints[zero[0, 1]]) == {'left_wrist', 'left_hand'}
     assert zero[1].all() and not zero[2].any() and not zero[0, 2:].any()
     assert np.array_equal(out['keypoint_score'] == 0, zero)
+
+
+def test_relative_joints_are_mapped_as_absolute_ones():
+    clip = random_clip('openpose_body25')
+    clip[1, 3] = 0
+    root = clip[:, :, [get_layout('openpose_body25').center]]
+    transform = MapSkeleton('openpose_body25', 'nturgb+d')
+    mapped = apply(transform, clip)['keypoint'] - root
+    found = apply(transform, clip - root)['keypoint']
+    np.testing.assert_allclose(found, mapped, atol=1e-6)
+    assert found[0, :, NTU.joints.index('spine_mid')].any(axis=-1).all()
 
 
 def test_a_mapped_clip_is_taken_by_what_follows():
