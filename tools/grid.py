@@ -48,7 +48,7 @@ from mmengine.runner import find_latest_checkpoint
 from fdmae_mm.apis.commands import REFERENCES, numbered_checkpoints
 from fdmae_mm.datasets.skeleton_dataset import unrepeated
 from fdmae_mm.errors import one_line
-from fdmae_mm.evaluation.records import read_record, write_record
+from fdmae_mm.evaluation.records import command_line, read_record, write_record
 from fdmae_mm.files import check_writable, held
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -332,7 +332,9 @@ def run_steps(
     for name, command in commands(chain, args):
         record = args.work_dir / chain.name / name / 'record.json'
         log = record.with_name('log.txt')
-        if name == 'pretrain' and log.exists() and log.stat().st_size:
+        # What follows a pre-training starts from its checkpoint, which may be moved.
+        begins = name == 'pretrain' or chain.config is None
+        if begins and log.exists() and log.stat().st_size:
             with log.open() as file:
                 try:
                     before = options_of(shlex.split(file.readline()))
@@ -340,7 +342,7 @@ def run_steps(
                     return f'error: the first line of {log} is damaged: delete it'
             if before != options_of(command):
                 return (
-                    f'error: {log.parent} was trained with {before}, not with '
+                    f'error: {log.parent} was run with {before}, not with '
                     f'{options_of(command)}: take another --work-dir'
                 )
         config = Config.fromfile(command[1])
@@ -353,12 +355,13 @@ def run_steps(
             )
         gathered = args.records / f'{chain.name}_{name}.json'
         own = args.records.resolve() != CONFIGS / 'results'
-        if own and name == 'pretrain' and gathered.exists():
+        if own and begins and gathered.exists():
             before = options_of(shlex.split(read_record(gathered)['command']))
-            if before != options_of(command):
+            options = options_of(shlex.split(command_line(command)))
+            if before != options:
                 return (
                     f'error: {gathered} is of a run with {before}, not with '
-                    f'{options_of(command)}: give --records another folder'
+                    f'{options}: give --records another folder'
                 )
         if not record.exists():
             log.parent.mkdir(exist_ok=True)

@@ -17,6 +17,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
+from mmengine.evaluator import DumpResults, Evaluator
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
@@ -90,10 +91,17 @@ def train(argv: Sequence[str] | None = None) -> None:
     cfg = _load_config(args)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if cfg.get('train_cfg') is None:
+        raise ValueError(
+            f'{args.config} trains nothing: it has no train_cfg. Test a checkpoint '
+            f'with it: fdmae test {args.config} CHECKPOINT.'
+        )
     if args.auto_scale_lr:
+        if cfg.get('auto_scale_lr') is None:
+            raise ValueError(
+                f'--auto-scale-lr: {args.config} does not say for how many clips a '
+                'step its learning rate is: auto_scale_lr=dict(base_batch_size=...).'
+            )
         cfg.auto_scale_lr.enable = True
     if args.seed is not None:
         cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
@@ -102,7 +110,7 @@ def train(argv: Sequence[str] | None = None) -> None:
     if args.amp:
         enable_amp(cfg)  # after the options, which may name another dtype
     if args.dump:
-        _dump(cfg, 'val_evaluator', args.dump)
+        _check_dump(cfg, 'val_evaluator', args.dump)
     if (cfg.get('randomness') or {}).get('deterministic'):
         # Older torch asks for it, at the first product of matrices on a GPU.
         os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
@@ -117,14 +125,19 @@ def train(argv: Sequence[str] | None = None) -> None:
 def _train(cfg: Config, args: argparse.Namespace, options: dict) -> None:
     weights = None
     if args.resume:
+        named = None if args.resume == 'auto' else args.resume
         seed = options.get('randomness.seed', args.seed)
-        cfg.load_from, weights = _resume(cfg.load_from, cfg.work_dir, seed)
+        last, weights = _resume(named, cfg.work_dir, seed)
         cfg.resume = weights is not None
-    else:
+        if cfg.resume:
+            cfg.load_from = last
+    if weights is None:
         _check_readable(cfg.get('load_from'))
     _check_readable(_initial_weights(cfg))
     runner = Runner.from_cfg(cfg)
     _check_run(runner)
+    if args.dump:
+        _dump(runner.val_evaluator, args.dump)
     if weights is not None:
         _check_weights(unwrap(runner), weights, cfg.load_from)
     try:
@@ -341,27 +354,33 @@ def test(argv: Sequence[str] | None = None) -> dict[str, float]:
             f'the checkpoint with one of configs/benchmarks/{{knn,linear,finetune}}.'
         )
     if args.dump:
-        _dump(cfg, 'test_evaluator', args.dump)
+        _check_dump(cfg, 'test_evaluator', args.dump)
     _check_readable(cfg.load_from)
-    return Runner.from_cfg(cfg).test()
+    runner = Runner.from_cfg(cfg)
+    if args.dump:
+        _dump(runner.test_evaluator, args.dump)
+    return runner.test()
 
 
-def _dump(cfg: Config, name: str, path: str) -> None:
-    """Let an evaluator also write the predictions that it is given.
-
-    It comes after the options, which speak of the metrics of the config.
-    """
+def _check_dump(cfg: Config, evaluator: str, path: str) -> None:
+    """Refuse what :func:`_dump` could not do after the work."""
     if not path.endswith(('.pkl', '.pickle')):
         raise ValueError(f'--dump {path}: predictions are written to a .pkl file.')
-    metrics = cfg.get(name)
-    if metrics is None:
+    if cfg.get(evaluator) is None:
         raise ValueError(
-            f'--dump {path}: {cfg.filename} has no {name}, so nothing is predicted.'
+            f'--dump {path}: {cfg.filename} has no {evaluator}, so nothing is '
+            'predicted.'
         )
     check_writable(path)
-    if not isinstance(metrics, (list, tuple)):
-        metrics = [metrics]
-    cfg[name] = [*metrics, dict(type='DumpResults', out_file_path=path)]
+
+
+def _dump(evaluator: Evaluator, path: str) -> None:
+    """Let an evaluator also write the predictions that it is given.
+
+    Not by the config, of which a run leaves a copy: who trains again by that would
+    write over the scores of the first run.
+    """
+    evaluator.metrics.append(DumpResults(path))
 
 
 def probe(argv: Sequence[str] | None = None) -> dict[str, float]:

@@ -91,7 +91,7 @@ def make_record(
         metrics={name: round(float(value), 3) for name, value in metrics.items()},
         epochs=epochs,
         seconds=round(seconds),
-        command=_command(),
+        command=command_line(sys.argv),
         processes=get_world_size(),
         **measured,
     )
@@ -128,7 +128,7 @@ def fuse_records(records: Sequence[Mapping], metrics: Mapping[str, float]) -> di
             {field: record[field] for field in ('config', 'seed', 'start')}
             for record in records
         ],
-        command=_command(),
+        command=command_line(sys.argv),
         processes=1,
         **measured_on(),
     )
@@ -176,9 +176,9 @@ def read_record(path: str | os.PathLike) -> dict:
     return record
 
 
-def _command() -> str:
-    """What was run, without where others have the project: that is their affair."""
-    return shlex.join(sys.argv).replace(f'{Path.cwd()}{os.sep}', '')
+def command_line(arguments: Sequence[str]) -> str:
+    """A command as records have it, without where others have the project."""
+    return shlex.join(arguments).replace(f'{Path.cwd()}{os.sep}', '')
 
 
 def made_by(checkpoint: str) -> dict:

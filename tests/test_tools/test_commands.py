@@ -222,6 +222,28 @@ def test_a_learning_rate_of_another_batch_is_told(tiny_config, capfd, base):
     assert (said in ''.join(capfd.readouterr())) == (base == 16)
 
 
+def test_a_resumed_run_without_checkpoints_starts_with_its_weights(
+    tiny_config, pretrained, tmp_path
+):
+    """As a grid does, which always resumes."""
+    rest = ['--cfg-options', EPOCHS(1), 'optim_wrapper.optimizer.lr=0']
+    config = tiny_config(PRETRAIN, extra=f'load_from = {pretrained!r}\n')
+    train([config, '--resume', *rest])
+    given = torch.load(pretrained)['state_dict']['backbone.joint_table']
+    assert torch.equal(
+        checkpoint(config, 1)['state_dict']['backbone.joint_table'], given
+    )
+    assert read_record(Path(config).with_suffix('') / 'record.json')['start']
+    # Once it has a checkpoint it goes on with that.
+    own = Path(config).with_suffix('') / 'epoch_1.pth'
+    content = torch.load(own)
+    content['state_dict']['backbone.joint_table'] += 1
+    torch.save(content, own)
+    train([config, '--resume', *rest[:1], EPOCHS(2), *rest[2:]])
+    found = checkpoint(config, 2)['state_dict']['backbone.joint_table']
+    assert torch.equal(found, given + 1)
+
+
 def test_a_run_is_not_resumed_under_another_seed(tiny_config, tmp_path):
     one = 'train_cfg.max_epochs=1'
     work_dir = str(tmp_path / 'run')
@@ -466,6 +488,9 @@ def test_probe_of_pretrained_weights(tiny_config, pretrained, tmp_path, protocol
     ours, our_labels, our_names = read_scores(kept)
     assert np.allclose(ours, scores, atol=1e-6)
     assert our_names == names and (our_labels == labels).all()
+    # Who trains again by the config that it left does not write over them.
+    left = Config.fromfile(Path(config).with_suffix('') / Path(config).name)
+    assert left.val_evaluator == Config.fromfile(config).val_evaluator
     work_dir = Path(config).with_suffix('')
     tested = read_record(work_dir / 'test_record.json')
     assert tested['metrics']['top1'] == pytest.approx(100 * metrics['acc/top1'])
@@ -590,6 +615,15 @@ def test_predictions_are_dumped_to_a_pickle(tiny_config):
                 'scores.csv',
             ]
         )
+
+
+def test_what_a_config_lacks_for_a_training_is_told(tiny_config):
+    knn = tiny_config('benchmarks/knn/knn_synthetic.py')
+    with pytest.raises(ValueError, match=r'tiny\.py trains nothing: .* fdmae test'):
+        train([knn, '--amp'])
+    config = tiny_config(PRETRAIN, extra='auto_scale_lr = None\n')
+    with pytest.raises(ValueError, match=r'--auto-scale-lr: .*base_batch_size='):
+        train([config, '--auto-scale-lr'])
 
 
 def test_only_an_evaluation_is_dumped(tiny_config, capsys):

@@ -570,6 +570,30 @@ def test_grid_does_not_pass_off_a_config_that_was_changed(grid, tmp_path, capsys
     assert not (tmp_path / 'other' / 'fdmae_tiny_s0' / 'pretrain').exists()
 
 
+def test_grid_does_not_pass_off_an_untrained_encoder_of_other_options(
+    grid, tmp_path, capsys
+):
+    options = ['--methods=untrained', '--cfg-options']
+    assert grid(*options, 'model.backbone.depth=1') == 0
+    assert grid(*options, 'model.backbone.depth=1') == 0
+    assert grid(*options, 'model.backbone.depth=2') == 1
+    assert 'probe was run with' in capsys.readouterr().err
+    assert grid(f'--work-dir={tmp_path / "other"}', *options, 'model.backbone.depth=2')
+    assert 's0_probe.json is of a run with' in capsys.readouterr().err
+
+
+def test_grid_goes_on_wherever_an_option_leads(
+    grid, tmp_path, monkeypatch, synthetic_ann_file
+):
+    """Records have paths below the folder of the command without it."""
+    monkeypatch.chdir(tmp_path)
+    clips = shutil.copy(synthetic_ann_file, tmp_path / 'clips.pkl')
+    option = f'train_dataloader.dataset.dataset.ann_file={clips}'
+    options = ['--protocols', '--cfg-options', option]
+    assert grid(*options) == 0
+    assert grid(*options) == 0
+
+
 def test_grid_leaves_records_and_goes_on_where_it_stopped(grid, tmp_path, capsys):
     # Of a run that was killed before its first line.
     log = tmp_path / 'work' / 'fdmae_tiny_s0' / 'pretrain' / 'log.txt'
