@@ -117,6 +117,17 @@ def check_layout(joints: np.ndarray, layout: dict) -> None:
         )
 
 
+def measured(joints: np.ndarray, center: int) -> np.ndarray:
+    """Joints (M, T, V, C) that are not zero, and the root of others around it."""
+    seen = joints.any(-1)
+    for body, has in zip(joints, seen, strict=True):
+        points = body[has]
+        if len(points) and not has[:, center].any():
+            around = (points.min(0) <= 0).all() and (points.max(0) >= 0).all()
+            has[:, center] = around & has.any(1)
+    return seen
+
+
 def interpolate_joints(clip: dict) -> None:
     """A joint that dropped out lies between the frames that have it."""
     joints = clip['keypoint'] = clip['keypoint'].copy()
@@ -139,16 +150,12 @@ def align_skeleton(clip: dict, layout: dict, rotate: str, center: str) -> None:
             f'The array has {joints.shape[3]} coordinates a joint, the model takes 3.'
         )
     check_layout(joints, layout)
-    seen = joints.any(-1)
+    seen = measured(joints, middle)
     if not seen.any():
         return
     main = seen.any((1, 2)).argmax()
     body, seen_body = joints[main], seen[main]
     centered = np.flatnonzero(seen_body[:, middle])  # frames
-    points = body[seen_body]
-    if not centered.size and (points.min(0) <= 0).all() and (points.max(0) >= 0).all():
-        # Joints relative to their root, which is zero in every frame.
-        centered = np.flatnonzero(seen_body.any(1))
     turn = None
     if centered.size:
         origin = body[centered[0], middle]
@@ -224,7 +231,7 @@ def map_skeleton(clip: dict, source: dict, target: dict, weights: list) -> None:
     joints = clip['keypoint']
     check_layout(joints, source)
     weights = np.array(weights, np.float32)  # (V of the target, V of the source)
-    lacking = ~joints.any(-1) @ (weights > 0).T
+    lacking = ~measured(joints, source['center']) @ (weights > 0).T
     clip['keypoint'] = np.where(lacking[..., None], 0, weights @ joints)
 
 
@@ -232,7 +239,7 @@ def skeleton_stream(clip: dict, layout: dict, stream: str, parents: list) -> Non
     """Joints minus their parents, the next frame minus this one, or both."""
     joints = clip['keypoint']
     check_layout(joints, layout)
-    seen = joints.any(-1)
+    seen = measured(joints, layout['center'])
     if stream.startswith('bone'):
         joints = joints - joints[:, :, parents]
         seen = seen & seen[:, :, parents]

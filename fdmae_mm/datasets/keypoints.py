@@ -65,12 +65,42 @@ def any_coordinate(flags: np.ndarray) -> np.ndarray:
     return found
 
 
+def seen_joints(keypoint: np.ndarray) -> np.ndarray:
+    """Which joints are not zero: (..., C) -> bool (...)."""
+    return any_coordinate(keypoint != 0)
+
+
+def measured_joints(
+    keypoint: np.ndarray, center: int, score: np.ndarray | None = None
+) -> np.ndarray:
+    """Which joints were measured: those that are not zero, and the root of the others.
+
+    A centre joint that is zero in every frame, with the others around it, is the origin
+    of joints given relative to it: that it is zero does not mean missing.
+
+    Args:
+        keypoint: Coordinates, (M, T, V, C).
+        center: The centre joint of the layout.
+        score: (M, T, V); a centre joint that never has any was not measured.
+
+    Returns:
+        bool (M, T, V).
+    """
+    seen = seen_joints(keypoint)
+    for person in np.flatnonzero(seen.any(axis=(1, 2)) & ~seen[..., center].any(1)):
+        joints = keypoint[person][seen[person]]
+        around = (joints.min(axis=0) <= 0).all() and (joints.max(axis=0) >= 0).all()
+        if around and (score is None or score[person, :, center].any()):
+            seen[person, :, center] = seen[person].any(axis=1)
+    return seen
+
+
 def body_size(keypoint: np.ndarray) -> np.ndarray:
     """Size of the first person: (M, T, V, C) -> sides (C,) of the box of its joints.
 
     In the middle of the frames that have one; zeros where none has.
     """
-    seen = any_coordinate(keypoint[0] != 0)  # (T, V)
+    seen = seen_joints(keypoint[0])  # (T, V)
     frames = np.flatnonzero(seen.any(axis=1))
     if not frames.size:
         return np.zeros(keypoint.shape[3])

@@ -15,7 +15,7 @@ import numpy as np
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
 
-from .keypoints import any_coordinate
+from .keypoints import seen_joints
 
 PARTS = ('torso', 'left_arm', 'right_arm', 'left_leg', 'right_leg')
 
@@ -144,6 +144,19 @@ class SkeletonLayout:
         parts = {part: tuple(joints) for part, joints in self.parts.items()}
         object.__setattr__(self, 'parts', parts)
         self._check()
+
+    @property
+    def line_up(self) -> tuple[list[int], list[int]] | None:
+        """Joints whose means are the lower and the upper end of a line up the body.
+
+        The ends of the spine, or else hips and shoulders; None where there are neither.
+        """
+        if self.spine:
+            bottom, top = self.spine
+            return [bottom], [top]
+        if self.hips and self.shoulders:
+            return list(self.hips), list(self.shoulders)
+        return None
 
     def graph(self) -> dict:
         """The ``layout`` of ``graph_cfg`` for the graph networks of MMAction2."""
@@ -633,20 +646,18 @@ def get_layout(layout: str | Mapping | SkeletonLayout) -> SkeletonLayout:
 def points_down(keypoint: np.ndarray, layout: SkeletonLayout) -> bool:
     """Whether y points down: the upper end of the first body is below the lower.
 
-    The ends are those of the spine, or else hips and shoulders; of the frames that have
-    them all the median counts. Always False in 2-D, and of a layout without them.
+    Of the frames that have the joints of ``line_up`` the median counts. Always False in
+    2-D, and of a layout without such a line.
 
     Args:
         keypoint: Joints of a clip, (M, T, V, C).
         layout: Their layout.
     """
-    low, high = layout.hips, layout.shoulders
-    if layout.spine is not None:
-        low, high = ([joint] for joint in layout.spine)
-    if low is None or high is None or keypoint.shape[3] != 3:
+    if layout.line_up is None or keypoint.shape[3] != 3:
         return False
+    low, high = layout.line_up
     joints = keypoint[0][:, [*low, *high]]  # (T, joints, 3)
-    y = joints[any_coordinate(joints != 0).all(axis=1), :, 1]
+    y = joints[seen_joints(joints).all(axis=1), :, 1]
     if not len(y):
         return False
     heights = y[:, len(low) :].mean(1) - y[:, : len(low)].mean(1)

@@ -175,6 +175,9 @@ class Setting:
                 self.cfg.model.backbone.get('in_channels', 3),
                 self.persons,
             )
+            # These are of two classes, and a step takes as long whatever they are.
+            for key in ('classes', 'label_share'):
+                dataset.pop(key, None)
             dataset.ann_file = str(Path(folder, f'{name}.pkl'))
             names = [clip['frame_dir'] for clip in clips]
             split = {dataset.get('split') or 'all': names}

@@ -85,8 +85,8 @@ def average_pose(clips: Iterable[np.ndarray], layout: SkeletonLayout) -> np.ndar
     """The mean pose of clips as it is seen from the front, head up.
 
     Every frame is turned into the axes of its own body, spine up and the left side to
-    the right, before the mean is taken; a layout without spine or shoulders is taken
-    as it lies, first coordinate to the right and second up.
+    the right, before the mean is taken; a layout without hips and shoulders is taken as
+    it lies, first coordinate to the right and second up.
 
     Args:
         clips (Iterable[np.ndarray]): Each of shape (..., V, C), coordinates alone.
@@ -106,14 +106,15 @@ def average_pose(clips: Iterable[np.ndarray], layout: SkeletonLayout) -> np.ndar
     if not len(poses):
         raise ValueError('No frame of the clips has all joints, so there is no pose.')
     sides = layout.shoulders or layout.hips
-    if layout.spine is None or sides is None:
+    if layout.line_up is None or sides is None:
         return poses[..., :2].mean(0)
-    bottom, top = layout.spine
+    bottom, top = layout.line_up
     right, left = sides
-    up = _unit(poses[:, top] - poses[:, bottom])
+    low = poses[:, bottom].mean(1)
+    up = _unit(poses[:, top].mean(1) - low)
     side = poses[:, left] - poses[:, right]
     side = _unit(side - (side * up).sum(-1, keepdims=True) * up)
-    poses = poses - poses[:, [bottom]]
+    poses = poses - low[:, None]
     return (poses @ np.stack([side, up], axis=-1)).mean(0)
 
 

@@ -21,6 +21,7 @@ from mmengine.dataset import BaseDataset, Compose, pseudo_collate
 
 from ..apis.loading import LoadedModel, load_model
 from ..datasets.annotation import clip_name, load_annotation
+from ..datasets.keypoints import measured_joints, seen_joints
 from ..datasets.layouts import SkeletonLayout, get_layout
 from ..datasets.skeleton_dataset import SkeletonDataset
 from ..datasets.transforms import SkeletonStream
@@ -261,6 +262,7 @@ def payload(
                 f'{clip.name} has {clip.original.shape[2]} joints, layout '
                 f'{layout.name!r} {layout.num_joints}. Name the layout of the data.'
             )
+    clips = [_with_shown_root(clip, layout) for clip in clips]
     index = {clip.name: i for i, clip in enumerate(clips)}
     edges, signal = bands or (None, 'motion')
     members = (
@@ -314,10 +316,15 @@ def _plotly() -> str:
     return get_plotlyjs()
 
 
-def _entry(clip: ViewedClip) -> dict:
+def _step(clip: ViewedClip) -> float:
+    """The unit that holds the largest coordinate of a clip."""
     arrays = [a for a in (clip.original, clip.reconstructed) if a is not None]
-    largest = max((float(np.abs(a).max(initial=0)) for a in arrays), default=0)
-    step = largest / 32767 or 1.0
+    largest = max(float(np.abs(a).max(initial=0)) for a in arrays)
+    return largest / np.iinfo(np.int16).max or 1.0
+
+
+def _entry(clip: ViewedClip) -> dict:
+    step = _step(clip)
 
     def encode(values: np.ndarray) -> str:
         return base64.b64encode(np.round(values / step).astype('<i2')).decode()
@@ -338,12 +345,28 @@ def _entry(clip: ViewedClip) -> dict:
     return entry
 
 
+def _with_shown_root(clip: ViewedClip, layout: SkeletonLayout) -> ViewedClip:
+    """The clip, the root of whose relative joints does not read as missing.
+
+    It is at the origin and is moved by the least that the page can tell from it.
+    """
+    measured = measured_joints(clip.original, layout.center)
+    root = measured & ~seen_joints(clip.original)
+    moved = {
+        name: np.where(root[..., None] & (value == 0), _step(clip), value)
+        for name in ('original', 'reconstructed')
+        if (value := getattr(clip, name)) is not None
+    }
+    return replace(clip, **moved)
+
+
 def _write_picture(
     clip: ViewedClip, layout: SkeletonLayout, classes: Sequence[str], out: Path
 ) -> None:
     """The first person of a clip, upright."""
     if not len(clip.original):
         raise ValueError(f'{out}: nobody is in the clip {clip.name}.')
+    clip = _with_shown_root(clip, layout)
     axes, signs = zip(*_axes([clip], layout), strict=True)
     original, reconstructed = (
         x[0][..., list(axes)] * np.array(signs)

@@ -215,6 +215,14 @@ def test_steps_train_the_model_and_move_its_teacher(tiny_config):
     assert not torch.equal(moved, model.backbone.joint_table)
 
 
+def test_clips_are_timed_whatever_the_labels_are(tiny_config):
+    part = "train_dataloader['dataset']['dataset']"
+    extra = f'{part}.update(label_share=0.01, classes=[2, 3])\n'
+    cfg = Config.fromfile(tiny_config(PRETRAIN, extra=extra))
+    work = Setting('tiny', cfg, batch_size=6).build(HostClock())
+    assert len(work.runner.train_loop.next_batch()['inputs']) == 6
+
+
 def test_own_clips_are_those_of_the_annotation_file(tiny_config):
     cfg = Config.fromfile(tiny_config(PRETRAIN))
     for data, first in (('own', 'S001'), ('synthetic', 'clip')):

@@ -32,6 +32,19 @@ def test_pose_is_seen_from_the_front_however_the_bodies_stand():
     np.testing.assert_allclose(found, (pose - pose[bottom])[:, :2], atol=1e-5)
 
 
+def test_pose_of_pixels_has_the_head_up():
+    layout = get_layout('coco')
+    pose = np.random.default_rng(0).normal(300, 20, (17, 2))
+    pose[list(layout.shoulders)] = [[280, 200], [320, 200]]  # right, left
+    pose[list(layout.hips)] = [[290, 300], [310, 300]]
+    pose[layout.joints.index('nose')] = 300, 150
+    found = average_pose([pose[None, None]], layout)
+    nose = found[layout.joints.index('nose')]
+    np.testing.assert_allclose(nose, [0, 150], atol=1e-9)
+    right, left = found[list(layout.shoulders)]
+    np.testing.assert_allclose([right, left], [[-20, 100], [20, 100]], atol=1e-9)
+
+
 def test_frames_with_lost_joints_are_left_out_of_the_pose():
     clip = np.stack([body(), body(), np.zeros((20, 3))])
     clip[1, :3] = 0

@@ -91,6 +91,22 @@ def test_payload_round_trip():
     assert entry['scores'] == [[1, 0.5], [3, 0.2], [4, 0.15], [0, 0.1], [5, 0.05]]
 
 
+def test_the_root_of_relative_joints_is_shown():
+    # The centre, a hip, of the first person; the other is not relative to it.
+    original = body(persons=2)
+    original[0] -= original[0, :, :1]
+    original[:, 2] = 0
+    completed = original * 9
+    mask = np.zeros(original.shape[:3], bool)
+    clip = ViewedClip('a', 0, original, mask, completed)
+    (entry,) = payload([clip], LAYOUT, ['x'], {})['clips']
+    for key, values in (('original', original), ('reconstructed', completed)):
+        found = decoded(entry, key)
+        seen = found.any(axis=-1)
+        assert not seen[:, 2].any() and np.delete(seen, 2, axis=1).all()
+        assert np.abs(found - values).max() <= 1.01 * entry['step']
+
+
 def test_payload_refuses_another_layout():
     with pytest.raises(ValueError, match=r"a has 5 joints, layout 'coco' 17"):
         payload([ViewedClip('a', 0, body())], get_layout('coco'), ['x'], {})

@@ -13,9 +13,10 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from fdmae_mm.datasets.keypoints import (
-    any_coordinate,
     check_frames,
     interpolate_joints,
+    measured_joints,
+    seen_joints,
 )
 from fdmae_mm.datasets.layouts import SkeletonLayout, get_layout
 
@@ -90,39 +91,6 @@ def _read_score(results: dict, keypoint: np.ndarray) -> np.ndarray | None:
     return score
 
 
-def _seen(keypoint: np.ndarray) -> np.ndarray:
-    """Which joints were measured: (..., C) -> bool (...)."""
-    return any_coordinate(keypoint != 0)
-
-
-def _around_origin(points: np.ndarray) -> bool:
-    """Whether the box of points (N, C) holds the origin."""
-    return bool((points.min(axis=0) <= 0).all() and (points.max(axis=0) >= 0).all())
-
-
-def _with_root(
-    body: np.ndarray, seen: np.ndarray, center: int, score: np.ndarray | None = None
-) -> np.ndarray:
-    """Which joints of a person were measured, the root of relative joints among them.
-
-    A centre joint that is zero in every frame, with the others around it, is the origin
-    of joints given relative to it: that it is zero does not mean missing.
-
-    Args:
-        body: Coordinates, (T, V, C).
-        seen: Those that are not zero, bool (T, V). It is not changed.
-        center: The centre joint of the layout.
-        score: (T, V); a centre joint without any was not measured.
-    """
-    if seen[:, center].any() or not seen.any() or not _around_origin(body[seen]):
-        return seen
-    if score is not None and not score[:, center].any():
-        return seen
-    seen = seen.copy()
-    seen[:, center] = seen.any(axis=1)
-    return seen
-
-
 def _rotate(keypoint: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Turns column vectors (..., 3) by a (3, 3) matrix, in float32."""
     matrix = matrix.T.astype(np.float32)
@@ -176,7 +144,7 @@ class InterpolateJoints(BaseTransform):
         """Fills ``results['keypoint']``, (M, T, V, C)."""
         keypoint = _read_keypoint(results)
         total = _total_frames(results, keypoint)
-        seen = _seen(keypoint[:, :total])
+        seen = seen_joints(keypoint[:, :total])
         there = seen.any(-1)  # (M, T)
         filled = keypoint
         for person in np.flatnonzero((there[..., None] & ~seen).any((1, 2))):
@@ -266,13 +234,7 @@ class AlignSkeleton(BaseTransform):
                 f'rotate={rotate!r} needs shoulders or hips, and layout '
                 f"{self.layout.name!r} names neither. Name them, or use rotate='none'."
             )
-        # Joints whose means are the lower and the upper end of the line up the body.
-        self.spine = None
-        if self.layout.spine:
-            self.spine = tuple([joint] for joint in self.layout.spine)
-        elif self.layout.hips and self.layout.shoulders:
-            self.spine = list(self.layout.hips), list(self.layout.shoulders)
-        if rotate == 'full' and self.spine is None:
+        if rotate == 'full' and self.layout.line_up is None:
             raise ValueError(
                 "rotate='full' needs a spine, or hips and shoulders, and layout "
                 f"{self.layout.name!r} lacks them. Name them, or use rotate='vertical'."
@@ -287,7 +249,7 @@ class AlignSkeleton(BaseTransform):
                 f'rotate={self.rotate!r} needs 3-D coordinates, but keypoint has '
                 f"C={channels}. Use rotate='none', and a model of 2-D joints."
             )
-        seen = _seen(keypoint)
+        seen = measured_joints(keypoint, self.layout.center)
         if 'frame_inds' not in results:  # else total_frames is that of the recording
             seen[:, _total_frames(results, keypoint) :] = False
         present = seen.any(axis=(1, 2))
@@ -314,7 +276,6 @@ class AlignSkeleton(BaseTransform):
             body: The main person, (T, V, C).
             seen: Its measured joints, bool (T, V).
         """
-        seen = _with_root(body, seen, self.layout.center)
         frames = np.flatnonzero(seen[:, self.layout.center])
         if frames.size == 0:
             first = seen.any(axis=1).argmax()
@@ -340,7 +301,7 @@ class AlignSkeleton(BaseTransform):
 
     def _upright(self, pose: np.ndarray, seen: np.ndarray) -> np.ndarray | None:
         """Spine to +z, then left -> right to +x; None where a line is missing."""
-        bottom, top = self.spine
+        bottom, top = self.layout.line_up
         spine = pose[top].mean(axis=0) - pose[bottom].mean(axis=0)
         if not (seen[bottom].all() and seen[top].all() and spine.any()):
             return None
@@ -441,7 +402,7 @@ class TemporalCropResize(BaseTransform):
         """Crops and resizes ``results['keypoint']``, (M, T, V, C)."""
         keypoint = _read_keypoint(results)
         total = _total_frames(results, keypoint)
-        seen = _seen(keypoint[:, :total])
+        seen = seen_joints(keypoint[:, :total])
         frames = np.flatnonzero(seen.any(axis=(0, 2)))
         first, last = (frames[0], frames[-1]) if frames.size else (0, total - 1)
 

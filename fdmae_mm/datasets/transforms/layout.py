@@ -14,9 +14,10 @@ from mmaction.datasets.transforms import JointToBone
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
+from fdmae_mm.datasets.keypoints import measured_joints, seen_joints
 from fdmae_mm.datasets.layouts import LAYOUTS, SkeletonLayout, get_layout, map_layout
 
-from .augment import _read_keypoint, _read_score, _seen, _with_root
+from .augment import _read_keypoint, _read_score
 
 STREAMS = ('joint', 'bone', 'joint_motion', 'bone_motion')
 
@@ -32,16 +33,6 @@ def _read_clip(
     """
     keypoint = _read_keypoint(results, layout)
     return keypoint, _read_score(results, keypoint)
-
-
-def _measured(
-    keypoint: np.ndarray, score: np.ndarray | None, layout: SkeletonLayout
-) -> np.ndarray:
-    """Which joints were measured, bool (M, T, V)."""
-    seen = _seen(keypoint)
-    scores = [None] * len(seen) if score is None else score
-    persons = map(_with_root, keypoint, seen, [layout.center] * len(seen), scores)
-    return np.stack(list(persons))
 
 
 def _write_clip(
@@ -117,7 +108,7 @@ class SkeletonStream(BaseTransform):
         keypoint, score = _read_clip(results, self.layout)
         if self.stream == 'joint':
             return results
-        seen = _measured(keypoint, score, self.layout)
+        seen = measured_joints(keypoint, self.layout.center, score)
         if self.stream.startswith('bone'):
             keypoint = keypoint - keypoint[:, :, self.parents]
             seen = seen & seen[:, :, self.parents]
@@ -210,14 +201,14 @@ class SkeletonFlip(BaseTransform):
         if np.random.rand() >= self.prob:
             return results
         keypoint = keypoint[:, :, self.order]
-        keypoint[..., 0] = np.where(_seen(keypoint), width - keypoint[..., 0], 0)
+        keypoint[..., 0] = np.where(seen_joints(keypoint), width - keypoint[..., 0], 0)
         results['keypoint'] = keypoint
         if score is not None:
             results['keypoint_score'] = score[:, :, self.order]
         return results
 
     def _check_pixels(self, results: dict, keypoint: np.ndarray, width: int) -> None:
-        x = keypoint[..., 0][_seen(keypoint)]
+        x = keypoint[..., 0][seen_joints(keypoint)]
         # Normalised, the mean is within -1..1; centred on a joint, half is below 0.
         if x.size and not (1 < x.mean() < width and (x < 0).mean() < 0.1):
             raise ValueError(
@@ -272,7 +263,7 @@ class MapSkeleton(BaseTransform):
         """Maps ``results['keypoint']``, (M, T, V, C)."""
         keypoint, score = _read_clip(results, self.source)
         # (..., V_source) @ (V_source, V_target): how many of its joints are missing.
-        missing = ~_measured(keypoint, score, self.source)
+        missing = ~measured_joints(keypoint, self.source.center, score)
         missing = missing.astype(np.float32) @ (self.weights > 0).T
         if score is not None:
             score = score @ self.weights.T
