@@ -24,6 +24,11 @@ NAMES = sorted(
 )
 
 
+def test_the_seed_is_left_to_the_command():
+    """MMAction2's train.py ignores its --seed where a config has ``randomness``."""
+    assert 'randomness' not in Config.fromfile(CONFIGS / '_base_/default_runtime.py')
+
+
 def annotation_of(num_joints, num_classes, splits):
     """Two clips in each split, that satisfy a config's data set."""
     generator = torch.Generator().manual_seed(0)

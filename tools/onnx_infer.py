@@ -211,8 +211,9 @@ def temporal_crop_resize(
     starts = [margin]
     if num_clips > 1:
         starts = np.linspace(0, 2 * margin, num_clips).round().astype(int)
-    place = (np.arange(clip_len) + 0.5) * (size / clip_len) - 0.5
-    place = np.maximum(place, 0)
+    # Whole numbers up to one division, so that a frame that is met is met exactly.
+    place = (2 * np.arange(clip_len) + 1) * size - clip_len
+    place = np.maximum(place, 0) / (2 * clip_len)
     begin = first + np.array(starts)[:, None]
     below = joints[:, (begin + place.astype(int)).ravel()]
     upper = np.minimum(np.ceil(place).astype(int), size - 1)

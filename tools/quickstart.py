@@ -124,7 +124,7 @@ def load(config: str, work_dir: Path, seed: int) -> Config:
     """A config of this repository, with its own work directory and seed."""
     cfg = Config.fromfile(CONFIGS / config)
     cfg.work_dir = str(work_dir)
-    cfg.randomness.seed = seed
+    cfg.randomness = dict(seed=seed)
     return cfg
 
 

@@ -31,4 +31,3 @@ visualizer = dict(type='ActionVisualizer', vis_backends=[dict(type='LocalVisBack
 log_level = 'INFO'
 load_from = None
 resume = False
-randomness = dict(seed=0, diff_rank_seed=False, deterministic=False)

@@ -5,6 +5,7 @@ import contextlib
 import copy
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -22,10 +23,12 @@ from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, find_latest_checkpoint, set_random_seed
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from ..datasets.annotation import clip_name
 from ..datasets.skeleton_dataset import (
     SkeletonDataset,
+    parts_of,
     refuse_known_clips,
     refuse_other_classes,
     shared_clips,
@@ -47,7 +50,7 @@ from ..evaluation import (
 )
 from ..evaluation.records import make_record, write_record
 from ..files import bare_name, check_writable, held
-from .loading import find_config, override, read_weights
+from .loading import find_config, override, read_weights, seed_of
 from .options import ConfigOptions, examples_of
 
 #: What the probe takes in place of a checkpoint.
@@ -202,6 +205,7 @@ def _check_run(runner: Runner) -> None:
                 'self.frozen).'
             )
     loader = runner.train_dataloader
+    _check_batches(runner, loader)
     if runner.val_loop is not None:
         refuse_other_classes(loader.dataset, runner.val_dataloader.dataset)
         if known := shared_clips(loader.dataset, runner.val_dataloader.dataset):
@@ -240,6 +244,25 @@ def _check_run(runner: Runner) -> None:
                 logger='current',
                 level=logging.WARNING,
             )
+
+
+def _check_batches(runner: Runner, loader: DataLoader) -> None:
+    """Refuse a batch of one clip, at which batch norm would end the run, later."""
+    norms = [
+        name
+        for name, module in unwrap(runner).named_modules()
+        if 'cls_head' in name and isinstance(module, nn.BatchNorm1d)
+    ]
+    if not (norms and loader.batch_size):
+        return
+    clips = math.ceil(len(loader.dataset) / get_world_size())
+    rest = 0 if loader.drop_last else clips % loader.batch_size
+    if 1 in (loader.batch_size, rest):
+        raise ValueError(
+            f'train_dataloader: of {clips} clips in batches of {loader.batch_size} a '
+            f'batch has one clip alone, of which {norms[0]} has no variance. Set '
+            'drop_last=True, or another batch_size.'
+        )
 
 
 def numbered_checkpoints(work_dir: str | os.PathLike) -> list[Path]:
@@ -405,8 +428,8 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
                 'one of configs/benchmarks/linear, or --views 1.'
             )
         _check_same_labels(cfg)
-    init_default_scope(cfg.default_scope)
-    seed = cfg.randomness.seed
+    init_default_scope(cfg.get('default_scope', 'mmaction'))
+    seed = seed_of(cfg)
     set_random_seed(seed)
     if without_encoder:
         extract, probed = extract_joints, probe_joints
@@ -426,7 +449,8 @@ def probe(argv: Sequence[str] | None = None) -> dict[str, float]:
         set_random_seed(seed)
         one_pass = _one_pass(cfg.train_dataloader)
         if args.hold_out:  # clip for clip those of the bank, empty ones too
-            one_pass.dataset.test_mode = True
+            for part in parts_of(one_pass.dataset):
+                part.test_mode = True
         one_pass = Runner.build_dataloader(one_pass, seed=seed)
         training = extract_views(extract, one_pass, args.views)
         del one_pass  # its clips are those of the bank
@@ -634,6 +658,8 @@ def _load_config(args: argparse.Namespace) -> Config:
             'tools/train.py, which builds what they name.'
         )
     cfg.launcher = args.launcher
+    # Not in a config: the --seed of MMAction2's tools would be ignored.
+    cfg.randomness = {'seed': 0, **(cfg.get('randomness') or {})}
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:

@@ -280,21 +280,22 @@ class SkeletonInferencer:
         window, stride = self._window(window, stride)
         reader = self._reader(layout, None, None, None)
 
-        def clip_of(keypoint: np.ndarray) -> tuple[Clip, MapSkeleton | None]:
-            frames = dict(keypoint=keypoint, total_frames=keypoint.shape[1])
-            (clip,) = reader.read('stream', frames)
+        def clip_of(frames: dict) -> tuple[Clip, MapSkeleton | None]:
+            total = frames['keypoint'].shape[1]
+            (clip,) = reader.read('stream', dict(frames, total_frames=total))
             return clip, self.mapping(clip)
 
-        def check(keypoint: np.ndarray) -> None:
-            clip, mapping = clip_of(keypoint)
-            if keypoint.any():  # some pipelines take no clip without anyone
+        def check(frames: dict) -> None:
+            clip, mapping = clip_of(frames)
+            # Some pipelines take no clip without anyone.
+            if frames['keypoint'].any():
                 self.preprocess(clip.annotation, mapping)
 
         looked = False
 
-        def predict(keypoint: np.ndarray) -> list[dict]:
+        def predict(frames: dict) -> list[dict]:
             nonlocal looked
-            clip, mapping = clip_of(keypoint)
+            clip, mapping = clip_of(frames)
             for _, view in windows(clip.annotation, window, stride):
                 if not looked:
                     looked, doubts = True, _Doubts()
@@ -329,8 +330,9 @@ class SkeletonInferencer:
         expected = getattr(self.model.backbone, 'in_channels', channels)
         if channels != expected:
             raise ValueError(
-                f'{channels} values a joint (coordinates, and the score where there is '
-                f'one), but the model takes {expected}'
+                f'{channels} values a joint, but the model takes {expected}: '
+                'coordinates, and the score where it was trained with one, which is '
+                'keypoint_score of an annotation and score of push'
             )
         if not packed['inputs'].isfinite().all():
             raise ValueError('coordinates are NaN or infinite')

@@ -20,6 +20,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import CheckpointLoader, Runner
 
 from ..datasets.layouts import SkeletonLayout, layouts_of
+from ..datasets.skeleton_dataset import parts_of
 from ..engine.hooks.feature_bank_hook import fill_bank
 from ..engine.hooks.loaded_weights_hook import refuse_missing, refuse_other_heads
 from ..files import shipped
@@ -111,7 +112,8 @@ def load_model(
     refuse_missing(result.missing_keys, weights)
     refuse_other_heads(model.named_children(), checkpoint, weights)
     model.to(device or get_device()).eval()
-    pipeline = Compose(config.eval_dataloader.dataset.pipeline)
+    # Those of joined data sets are tested alike.
+    pipeline = Compose(parts_of(config.eval_dataloader.dataset)[0].pipeline)
     meta = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
     if isinstance(getattr(model, 'cls_head', None), KNNHead):
         bank = Runner.build_dataloader(config.bank_dataloader, seed=0)
@@ -148,6 +150,11 @@ def read_weights(path: str | os.PathLike) -> dict:
             f'{path} holds a {type(checkpoint).__name__}, not a dict with weights.'
         )
     return checkpoint
+
+
+def seed_of(cfg: Config) -> int:
+    """The seed of a config; 0 where it names none, as MMAction2's own do not."""
+    return (cfg.get('randomness') or {}).get('seed') or 0
 
 
 def override(cfg: Config, options: Mapping[str, object] | None) -> None:

@@ -190,13 +190,14 @@ class FrameStream:
     :func:`windows` cuts of the same frames, but for the one at the end.
 
     Args:
-        predict: Keypoints (M, window, V, C) -> top classes.
+        predict: Dict with ``keypoint`` (M, window, V, C), and ``keypoint_score`` (M,
+            window, V) where frames have one -> top classes.
         window: Frames of a window.
         stride: Frames from one prediction to the next.
         non_finite: What NaN and infinite numbers are, as for
             :func:`~fdmae_mm.datasets.keypoints.measured`.
-        check: Raises ValueError where keypoints (M, 1, V, C) of the first frame are
-            none of the model, so that it is not told a window later.
+        check: Raises ValueError where such a dict of the first frame is none of the
+            model, so that it is not told a window later.
 
     Attributes:
         frames (int): Frames that have come.
@@ -204,11 +205,11 @@ class FrameStream:
 
     def __init__(
         self,
-        predict: Callable[[np.ndarray], list[dict]],
+        predict: Callable[[dict[str, np.ndarray]], list[dict]],
         window: int,
         stride: int,
         non_finite: str = 'error',
-        check: Callable[[np.ndarray], object] | None = None,
+        check: Callable[[dict[str, np.ndarray]], object] | None = None,
     ) -> None:
         check_window(window, stride)
         self._check = check
@@ -217,14 +218,16 @@ class FrameStream:
         self.window = window
         self.stride = stride
         self._predict = predict
-        self._ring: np.ndarray | None = None  # (M, window, V, C)
+        self._ring: dict[str, np.ndarray] | None = None  # (M, window, ...) each
 
-    def push(self, frame: np.ndarray) -> dict | None:
+    def push(self, frame: np.ndarray, score: np.ndarray | None = None) -> dict | None:
         """Takes the next frame.
 
         Args:
             frame: Joints (M, V, C), absent persons and dropped joints zero, or (V, C)
                 of one person. A person keeps its row.
+            score: Score of each joint, (M, V) or (V,), for models of 2-D joints that
+                take one.
 
         Returns:
             ``start``, ``end`` (frames, the end not included) and ``top`` (empty where
@@ -232,8 +235,8 @@ class FrameStream:
 
         Raises:
             ValueError: The frame has another shape than those before, or than the model
-                takes, or a joint in it is NaN or infinite, and that is an error. It was
-                not taken.
+                takes, or its score does not fit it, or a joint in it is NaN or
+                infinite, and that is an error. It was not taken.
         """
         frame = np.asarray(frame, dtype=np.float32)
         if frame.ndim == 2:
@@ -245,22 +248,39 @@ class FrameStream:
                 'anyone is a row of zeros.'
             )
         alone = dict(keypoint=frame[:, None])
-        frame = measured(alone, self._non_finite, self.frames)['keypoint'][:, 0]
-        persons, *joints = frame.shape
+        if score is not None:
+            score = np.asarray(score, dtype=np.float32)
+            score = score[None] if score.ndim == 1 else score
+            if score.shape != frame.shape[:2]:
+                raise ValueError(
+                    f'score has the shape {score.shape}, expected {frame.shape[:2]}, '
+                    'one of each joint.'
+                )
+            alone['keypoint_score'] = score[:, None]
+        alone = measured(alone, self._non_finite, self.frames)
         if self._ring is None:
             if self._check is not None:
-                self._check(frame[:, None])
-            self._ring = np.zeros((persons, self.window, *joints), dtype=np.float32)
-        if frame.shape != self._ring[:, 0].shape:
+                self._check(alone)
+            self._ring = {
+                key: value.repeat(self.window, axis=1) for key, value in alone.items()
+            }
+        before = self._ring['keypoint'][:, 0].shape
+        if frame.shape != before:
             raise ValueError(
                 f'frame {self.frames} has the shape {frame.shape}, those before '
-                f'{self._ring[:, 0].shape}. An absent person is a row of zeros.'
+                f'{before}. An absent person is a row of zeros.'
             )
-        self._ring[:, self.frames % self.window] = frame
+        if alone.keys() != self._ring.keys():
+            raise ValueError(
+                f'frame {self.frames} has {"no" if score is None else "a"} score, '
+                'unlike those before.'
+            )
+        for key, value in alone.items():
+            self._ring[key][:, self.frames % self.window] = value[:, 0]
         self.frames += 1
         start = self.frames - self.window
         if start < 0 or start % self.stride:
             return None
         order = np.arange(start, self.frames) % self.window
-        top = self._predict(self._ring[:, order])
+        top = self._predict({key: ring[:, order] for key, ring in self._ring.items()})
         return dict(start=start, end=self.frames, top=top)

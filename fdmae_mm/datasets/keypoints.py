@@ -95,6 +95,24 @@ def measured_joints(
     return seen
 
 
+#: What to say of joints of which :func:`has_scores` is true.
+HAS_SCORES = (
+    'the third number of each joint is between 0 and 1 and the others are pixels: it '
+    'looks like a score, not like a coordinate'
+)
+
+
+def has_scores(keypoint: np.ndarray) -> bool:
+    """Whether joints (..., C) seem to be x and y in pixels, and a score from 0 to 1."""
+    if keypoint.shape[-1] != 3:
+        return False
+    joints = keypoint[np.isfinite(keypoint).all(axis=-1)]
+    if not joints.any():
+        return False
+    pixels, third = np.abs(joints[:, :2]), joints[:, 2]
+    return bool(third.min() >= 0 and 0 < third.max() <= 1 and pixels.max() > 10)
+
+
 def body_size(keypoint: np.ndarray) -> np.ndarray:
     """Size of the first person: (M, T, V, C) -> sides (C,) of the box of its joints.
 

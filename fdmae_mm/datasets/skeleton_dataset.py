@@ -6,7 +6,7 @@ import logging
 import os.path as osp
 import pickle
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 
 import numpy as np
@@ -44,7 +44,9 @@ def _is_empty(sample: dict) -> bool:
 
 def unrepeated(dataset: dict) -> dict:
     """The config of a dataset itself, where it may stand in wrappers that repeat it."""
-    return unrepeated(dataset['dataset']) if 'dataset' in dataset else dataset
+    inner = dataset.get('dataset')
+    # A data set may have an argument of this name, which is none.
+    return unrepeated(inner) if isinstance(inner, Mapping) else dataset
 
 
 def parts_of(dataset: object) -> list:
@@ -53,10 +55,13 @@ def parts_of(dataset: object) -> list:
     Args:
         dataset (Dataset | ConfigDict): A data set, or its config.
     """
-    parts = getattr(dataset, 'datasets', None)
-    if parts is None:
-        inner = getattr(dataset, 'dataset', None)
-        parts = [] if inner is None else [inner]
+    wrapped = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    # A data set may have attributes of these names, which are none.
+    parts = [
+        each
+        for each in wrapped
+        if hasattr(each, '__getitem__') and not isinstance(each, Sequence)
+    ]
     return [part for each in parts for part in parts_of(each)] or [dataset]
 
 

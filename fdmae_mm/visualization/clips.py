@@ -12,6 +12,7 @@ from mmengine.dataset import BaseDataset, Compose
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from ..apis.loading import seed_of
 from ..datasets.layouts import SkeletonLayout
 from ..datasets.skeleton_dataset import parts_of
 from ..datasets.transforms import BaseSkeletonMasking, SkeletonStream
@@ -44,9 +45,10 @@ def eval_batches(
     """
     loader = copy.deepcopy(cfg.eval_dataloader)
     if masked:
-        loader.dataset.pipeline = masked_view(cfg)
+        for part in parts_of(loader.dataset):
+            part.pipeline = masked_view(cfg)
     loader.dataset = _build(loader.dataset, num_clips)
-    return Runner.build_dataloader(loader, seed=cfg.get('randomness', {}).get('seed'))
+    return Runner.build_dataloader(loader, seed=seed_of(cfg))
 
 
 def data_pose(dataset: BaseDataset, layout: SkeletonLayout) -> np.ndarray:
@@ -80,7 +82,7 @@ def masked_view(cfg: Config) -> list[dict]:
     Raises:
         ValueError: The training pipeline has no masking.
     """
-    view = cfg.eval_dataloader.dataset.pipeline
+    view = parts_of(cfg.eval_dataloader.dataset)[0].pipeline
     names = [bare_name(step['type']) for step in view]
     view = view[: names.index('PackActionInputs')]
     pipeline = _train_dataset(cfg).pipeline

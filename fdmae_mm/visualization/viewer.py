@@ -23,7 +23,7 @@ from ..apis.loading import LoadedModel, load_model
 from ..datasets.annotation import clip_name, load_annotation
 from ..datasets.keypoints import measured_joints, seen_joints
 from ..datasets.layouts import SkeletonLayout, get_layout
-from ..datasets.skeleton_dataset import SkeletonDataset
+from ..datasets.skeleton_dataset import SkeletonDataset, parts_of
 from ..datasets.transforms import SkeletonStream
 from ..files import written_whole
 from ..models import SkeletonMAE
@@ -121,7 +121,7 @@ def view(
     dataset = _dataset(source, ann_file)
     in_split = load_annotation(dataset.ann_file)['split']
     if splits is None and source and not names:
-        split = source.cfg.eval_dataloader.dataset.get('split')
+        split = parts_of(source.cfg.eval_dataloader.dataset)[0].get('split')
         splits = [split] if split in in_split else None
     if out.suffix != '.html':
         num_clips = 1
@@ -438,9 +438,12 @@ def _dataset(source: LoadedModel | None, ann_file: Given) -> BaseDataset:
                 'Give an annotation file, or a model whose config names one.'
             )
         return SkeletonDataset(os.fspath(ann_file), pipeline=[], test_mode=True)
-    cfg = dict(source.cfg.eval_dataloader.dataset, pipeline=[], split=None)
+    cfg = dict(parts_of(source.cfg.eval_dataloader.dataset)[0], pipeline=[], split=None)
     if ann_file is not None:
         cfg['ann_file'] = os.fspath(ann_file)
+    kind = DATASETS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    if not issubclass(kind, SkeletonDataset):  # PoseDataset asks for a split
+        return SkeletonDataset(cfg['ann_file'], pipeline=[], test_mode=True)
     return DATASETS.build(cfg)
 
 

@@ -287,6 +287,8 @@ def recording(persons, frames, seed, place=0):
 RECORDINGS = {
     'long': recording(1, 83, 0),
     'short': recording(2, 5, 1),
+    # Resized to 120 frames, some of its frames are met exactly.
+    'exact': recording(1, 108, 6),
     'one frame': recording(1, 1, 2),
     'late and broken': np.pad(recording(3, 20, 3), ((1, 0), (7, 4), (0, 0), (0, 0))),
     'no centre': recording(1, 30, 4, place=9) * (np.arange(V) != 1)[:, None],
@@ -303,6 +305,7 @@ RECORDINGS = {
         [dict(ALIGN, rotate='vertical', center='clip'), RESIZE, FORMAT],
         [dict(ALIGN, rotate='vertical', center='first'), RESIZE, FORMAT],
         [dict(ALIGN, rotate='none'), dict(RESIZE, num_clips=3), FORMAT],
+        [dict(RESIZE, clip_len=120), FORMAT],
         [
             dict(type='InterpolateJoints'),
             dict(ALIGN, rotate='vertical', center='clip'),
@@ -319,7 +322,7 @@ RECORDINGS = {
             for stream in STREAMS[1:]
         ),
     ],
-    ids=['clip', 'first', 'three clips', 'interpolated', 'mapped', *STREAMS[1:]],
+    ids=['clip', 'first', 'three', 'long', 'interpolated', 'mapped', *STREAMS[1:]],
 )
 def test_numpy_preprocessing_is_the_pipeline(numpy_example, pipeline, joints):
     results = dict(keypoint=joints.copy(), total_frames=joints.shape[1])

@@ -343,7 +343,7 @@ def test_wrong_joints_are_an_error_that_names_what_fits(infer):
         (dict(keypoint=np.ones((1, 8, 25, 3)), total_frames=9), 'total_frames=9'),
         (
             dict(keypoint=np.ones((1, 8, 25, 3)), keypoint_score=np.ones((1, 8, 25))),
-            '4 values a joint .* the model takes 3',
+            '4 values a joint, but the model takes 3',
         ),
     ],
 )
@@ -540,6 +540,17 @@ def test_a_stream_tells_at_once_that_joints_are_others(loaded, recording):
     assert stream.frames == 0
     assert stream.push(np.zeros_like(recording[:, 0])) is None
     assert stream.push(recording[:, 0]) is None
+
+
+def test_a_score_is_no_third_coordinate(loaded, recording):
+    pixels = np.array(recording[:, :8], dtype=np.float32)
+    pixels[..., :2] = 300 + 100 * pixels[..., :2]
+    pixels[..., 2] = 0.9
+    message = 'looks like a score, not like a coordinate; give it as keypoint_score'
+    with pytest.raises(ValueError, match=message):
+        loaded(pixels, show_progress=False)
+    with pytest.raises(ValueError, match=message):
+        loaded.stream(4, 2).push(pixels[:, 0])
 
 
 def test_a_stream_tells_once_that_bodies_are_of_another_unit(

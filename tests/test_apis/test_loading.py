@@ -65,6 +65,16 @@ def test_pipeline_is_that_of_a_test(finetuned, synthetic_annotation):
     assert 'mask' not in packed['data_samples']
 
 
+def test_pipeline_of_joined_data_sets_is_that_of_the_first(finetuned):
+    cfg, path = finetuned
+    one = load_model(cfg, path, device='cpu')
+    cfg = copy.deepcopy(cfg)
+    part = cfg.eval_dataloader.dataset
+    cfg.eval_dataloader.dataset = dict(type='ConcatDataset', datasets=[part, part])
+    both = load_model(cfg, path, device='cpu')
+    assert repr(both.pipeline) == repr(one.pipeline)
+
+
 def test_layouts_before_and_after_a_mapping(finetuned):
     cfg, path = finetuned
     pipeline = cfg.eval_dataloader.dataset.pipeline

@@ -55,7 +55,7 @@ def test_what_is_not_finite_is_named_by_its_frame_in_the_recording():
 
 def test_a_stream_does_not_take_a_frame_that_is_not_finite():
     seen = []
-    stream = FrameStream(lambda keypoint: seen.append(keypoint) or [], 2, 1)
+    stream = FrameStream(lambda clip: seen.append(clip['keypoint']) or [], 2, 1)
     stream.push(np.ones((1, 3, 3)))
     bad = np.ones((1, 3, 3))
     bad[0, 1, 0] = np.nan
@@ -64,7 +64,7 @@ def test_a_stream_does_not_take_a_frame_that_is_not_finite():
     assert stream.push(np.full((1, 3, 3), 2.0)) == dict(start=0, end=2, top=[])
     assert seen[0][0, :, 0, 0].tolist() == [1, 2]
 
-    stream = FrameStream(lambda keypoint: seen.append(keypoint) or [], 2, 1, 'zero')
+    stream = FrameStream(lambda clip: seen.append(clip['keypoint']) or [], 2, 1, 'zero')
     stream.push(np.ones((1, 3, 3)))
     stream.push(bad)
     assert seen[1][0, 1, :, 0].tolist() == [1, 0, 1]
@@ -159,7 +159,7 @@ def test_a_stream_sees_the_windows_of_the_recording():
         (start, view['keypoint'])
         for start, view in windows(annotation, window=4, stride=3)
     ]
-    stream = FrameStream(lambda keypoint: keypoint, window=4, stride=3)
+    stream = FrameStream(lambda clip: clip['keypoint'], window=4, stride=3)
     found = [
         result
         for frame in annotation['keypoint'].swapaxes(0, 1)
@@ -185,6 +185,27 @@ def test_a_stream_refuses_a_frame_of_another_shape():
         stream.push(np.ones((0, 25, 3)))
     assert stream.frames == 0
     stream.push(np.ones((2, 25, 3)))
+
+
+def test_a_stream_takes_scores():
+    rng = np.random.default_rng(0)
+    frames, scores = rng.normal(size=(5, 2, 3, 2)), rng.random((5, 2, 3))
+    stream = FrameStream(lambda clip: clip, window=3, stride=2)
+    found = [stream.push(*pair) for pair in zip(frames, scores, strict=True)]
+    assert [result is not None for result in found] == [False, False, True, False, True]
+    for result in filter(None, found):
+        cut = slice(result['start'], result['end'])
+        for key, given in (('keypoint', frames), ('keypoint_score', scores)):
+            expected = given[cut].swapaxes(0, 1).astype(np.float32)
+            assert np.array_equal(result['top'][key], expected)
+    with pytest.raises(ValueError, match='frame 5 has no score, unlike those before'):
+        stream.push(frames[0])
+    with pytest.raises(ValueError, match=r'score has the shape \(1, 3\), expected \(2'):
+        stream.push(frames[0], scores[0, 0])
+    # Of one person.
+    stream = FrameStream(lambda clip: clip, window=1, stride=1)
+    (top,) = [stream.push(frames[0, 0], scores[0, 0])['top']]
+    assert top['keypoint_score'].shape == (1, 1, 3)
 
 
 @pytest.mark.parametrize('stride', [0, 5])

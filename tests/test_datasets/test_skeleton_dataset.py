@@ -6,13 +6,19 @@ import numpy as np
 import pytest
 from mmaction.datasets.transforms import PackActionInputs
 from mmaction.registry import DATASETS
+from mmengine.config import ConfigDict
 from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 from fdmae_mm.datasets import SkeletonDataset
 from fdmae_mm.datasets.annotation import save_annotation
-from fdmae_mm.datasets.skeleton_dataset import refuse_other_classes, shared_clips
+from fdmae_mm.datasets.skeleton_dataset import (
+    parts_of,
+    refuse_other_classes,
+    shared_clips,
+    unrepeated,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -624,6 +630,16 @@ def test_known_clips_and_other_classes_are_seen_through_wrappers(build, wrap):
     other = build('val', metainfo=dict(classes=['u', 'v', 'w']))
     with pytest.raises(ValueError, match='Label 0 is'):
         refuse_other_classes(wrap(train), other)
+
+
+def test_what_is_no_wrapper_is_a_part_itself(build):
+    dataset = build()
+    dataset.dataset, dataset.datasets = 'ward', ['a', 'b']
+    assert parts_of(dataset) == [dataset]
+    assert parts_of(RepeatDataset(dataset, 2)) == [dataset]
+    config = ConfigDict(type='Mine', dataset='ward')
+    assert unrepeated(ConfigDict(type='RepeatDataset', dataset=config)) == config
+    assert parts_of(config) == [config]
 
 
 def test_known_clips_are_seen_behind_another_spelling_of_the_path(

@@ -361,7 +361,7 @@ def test_half_precision_has_a_loss_scaler(tiny_config, monkeypatch, options, sca
     built = dict(
         train=lambda: None,
         train_dataloader=DataLoader([0]),
-        model=None,
+        model=torch.nn.Identity(),
         hooks=[],
         val_loop=None,
     )
@@ -624,6 +624,24 @@ def test_what_a_config_lacks_for_a_training_is_told(tiny_config):
     config = tiny_config(PRETRAIN, extra='auto_scale_lr = None\n')
     with pytest.raises(ValueError, match=r'--auto-scale-lr: .*base_batch_size='):
         train([config, '--auto-scale-lr'])
+
+
+@pytest.mark.parametrize(
+    'loader', ['batch_size=1', 'batch_size=5', 'batch_size=3 drop_last=False']
+)
+def test_a_batch_of_one_clip_is_refused_where_it_has_no_variance(tiny_config, loader):
+    config = tiny_config('benchmarks/finetune/finetune_synthetic.py')
+    options = [f'train_dataloader.{option}' for option in loader.split()]
+    rest = [
+        *options,
+        'train_dataloader.drop_last=False',
+        'model.backbone.init_cfg=None',
+    ]
+    message = (
+        'of 16 clips in batches of . a batch has one clip alone, of which cls_head'
+    )
+    with pytest.raises(ValueError, match=message):
+        train([config, '--cfg-options', *rest])
 
 
 def test_only_an_evaluation_is_dumped(tiny_config, capsys):

@@ -270,6 +270,23 @@ def test_a_classifier_alone_shows_the_recording(models, tmp_path, synthetic_anno
     assert len(entry['scores']) == 5
 
 
+@pytest.mark.parametrize('kind', ['PoseDataset', 'ConcatDataset'])
+def test_data_sets_of_others_are_viewed(models, tmp_path, kind):
+    config, weights = models['fdmae_synthetic']
+    cfg = Config.fromfile(config)
+    part = cfg.eval_dataloader.dataset
+    if kind == 'PoseDataset':
+        part = {key: part[key] for key in ('ann_file', 'pipeline', 'split')}
+        cfg.eval_dataloader.dataset = dict(type=kind, **part)
+    else:
+        cfg.eval_dataloader.dataset = dict(type=kind, datasets=[part, part])
+    cfg.dump(tmp_path / 'others.py')
+    view(tmp_path / 'page.html', tmp_path / 'others.py', weights, num_clips=3)
+    view(tmp_path / 'own.html', config, weights, num_clips=3)
+    found, own = (read_page(tmp_path / f'{name}.html') for name in ('page', 'own'))
+    assert found['clips'] == own['clips'] and found['splits'] == own['splits']
+
+
 def test_strip_for_a_paper(models, tmp_path):
     view(tmp_path / 'clip.png', *models['fdmae_synthetic'])
     assert (tmp_path / 'clip.png').read_bytes().startswith(b'\x89PNG')

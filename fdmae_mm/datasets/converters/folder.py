@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import unicodedata
 from abc import abstractmethod
 from argparse import ArgumentParser
 from collections import defaultdict
@@ -17,7 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..keypoints import check_order
+from ..keypoints import HAS_SCORES, check_order, has_scores
 from ..layouts import LAYOUTS, SkeletonLayout, get_layout
 from .base import BAD_ARRAY, BadFileError, BaseConverter
 
@@ -142,7 +143,9 @@ class LabelledConverter(BaseConverter):
         self._table = path
         try:
             self._read_table(path.parent, file.read().decode('utf-8-sig'))
-        except (csv.Error, UnicodeDecodeError, BadFileError) as error:
+        except UnicodeDecodeError as error:
+            raise BadFileError(f'{path}: {error}; save it as CSV UTF-8.') from error
+        except (csv.Error, BadFileError) as error:
             raise BadFileError(f'{path}: {error}.') from error
 
     def _read_table(self, folder: PurePosixPath, text: str) -> None:
@@ -153,7 +156,7 @@ class LabelledConverter(BaseConverter):
         if not {'file', 'label'} <= columns <= known:
             raise BadFileError(
                 'the first line must name the columns file,label and, if known, '
-                f'subject, split and fold, not {table.fieldnames}'
+                f'subject, split and fold, separated by ",", not {table.fieldnames}'
             )
         spelled = {}
         for row in table:
@@ -161,7 +164,7 @@ class LabelledConverter(BaseConverter):
             # A cell too many stands under None, one that lacks is None.
             if None in row or not all(cell and cell.strip() for cell in row.values()):
                 raise BadFileError(f'{where} must have {len(columns)} cells, all full')
-            row = {column: cell.strip() for column, cell in row.items()}
+            row = {column: _composed(cell.strip()) for column, cell in row.items()}
             if not row.get('fold', '0').isdecimal():
                 raise BadFileError(
                     f'{where} has the fold {row["fold"]!r}, which must be the number '
@@ -201,11 +204,12 @@ class LabelledConverter(BaseConverter):
     @staticmethod
     def name_of(path: PurePosixPath) -> str:
         """The path without its ending: frame_dir, and how the table is searched."""
-        return str(path.with_suffix('') if path.suffix.lower() in _SUFFIXES else path)
+        path = path.with_suffix('') if path.suffix.lower() in _SUFFIXES else path
+        return _composed(str(path))
 
     def class_of(self, path: PurePosixPath) -> str:
         """The folder that names the class where no table does, '' if there is none."""
-        return path.parent.name
+        return _composed(path.parent.name)
 
     def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict]:
         """Reads the one sample of a file and labels it."""
@@ -364,7 +368,7 @@ class FolderConverter(LabelledConverter):
         """
         by_ending = {}
         for path in paths:
-            is_part = str(path.with_suffix('')) in self._names
+            is_part = _composed(str(path.with_suffix(''))) in self._names
             if self._table is None and self.class_of(path) and not is_part:
                 by_ending.setdefault(path.suffix, []).append(path)
         return [
@@ -405,12 +409,8 @@ class FolderConverter(LabelledConverter):
         check_joints(keypoint.shape[2], self._skeleton)
         if keypoint.shape[3] not in (2, 3):
             raise BadFileError(f'{keypoint.shape[3]} coordinates a joint, not 2 or 3')
-        if keypoint.shape[3] == 3 and _is_scored(keypoint):
-            raise BadFileError(
-                'the third number of each joint is between 0 and 1 and the others are '
-                'pixels: it looks like a score; save the coordinates alone, '
-                'array[..., :2]'
-            )
+        if has_scores(keypoint):
+            raise BadFileError(f'{HAS_SCORES}; save them alone, array[..., :2]')
         return dict(keypoint=np.ascontiguousarray(keypoint, dtype=np.float32))
 
     def _read_csv(self, file: BinaryIO) -> np.ndarray:
@@ -486,13 +486,9 @@ class FolderConverter(LabelledConverter):
         return values.reshape(len(rows), num_joints, int(dims))
 
 
-def _is_scored(keypoint: np.ndarray) -> bool:
-    """Whether joints (..., 3) have a score, from 0 to 1, beside their pixels."""
-    joints = keypoint[np.isfinite(keypoint).all(axis=-1)]
-    if not joints.any():
-        return False
-    pixels, third = np.abs(joints[:, :2]), joints[:, 2]
-    return bool(third.min() >= 0 and 0 < third.max() <= 1 and pixels.max() > 10)
+def _composed(text: str) -> str:
+    """The text, of whose letters none is two characters, as a Mac writes its names."""
+    return unicodedata.normalize('NFC', text)
 
 
 def _whole_number(text: str) -> float | None:

@@ -2,6 +2,7 @@ import io
 import json
 import re
 import tarfile
+import unicodedata
 import zipfile
 from argparse import ArgumentParser
 
@@ -273,6 +274,19 @@ def test_integer_labels_keep_their_order(tmp_path, layout):
     assert list(labels(annotation).values()) == [3, 2, 0, 3, 2, 1]
 
 
+def test_names_from_a_mac_are_those_of_the_table(tmp_path, layout):
+    decomposed, composed = (
+        unicodedata.normalize(form, 'Übung') for form in ('NFD', 'NFC')
+    )
+    source = write(tmp_path, {f'{decomposed}/{decomposed}.npy': array(0)})
+    annotation, _ = convert(FolderConverter(layout), source)
+    assert annotation['metainfo']['classes'] == [composed]
+    rows = table('file,label', f'{composed}/{composed}.npy,{decomposed}')
+    write(tmp_path, {'labels.csv': rows})
+    annotation, skipped = convert(FolderConverter(layout), source)
+    assert not skipped and annotation['metainfo']['classes'] == [composed]
+
+
 def test_a_number_is_spelled_in_one_way(tmp_path, layout):
     source = write(tmp_path, {'01/a.npy': array(0), '1/b.npy': array(1)})
     with pytest.raises(ValueError, match="'01' and '1' are one number: write both"):
@@ -407,7 +421,9 @@ def test_bad_table(tmp_path, layout, reason, rows):
 def test_table_in_another_encoding(tmp_path, layout):
     source = write(tmp_path, {'a.npy': array(0)})
     (source / 'labels.csv').write_bytes('file,label\na,größe'.encode('latin-1'))
-    with pytest.raises(BadFileError, match=r"^labels.csv: 'utf-8' codec can't decode"):
+    with pytest.raises(
+        BadFileError, match=r"^labels.csv: 'utf-8' .* save it as CSV UTF-8"
+    ):
         convert(FolderConverter(layout), source)
 
 
