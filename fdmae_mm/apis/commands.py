@@ -107,7 +107,7 @@ def train(argv: Sequence[str] | None = None) -> None:
             )
         cfg.auto_scale_lr.enable = True
     if args.seed is not None:
-        cfg.randomness = dict(cfg.get('randomness') or {}, seed=args.seed)
+        cfg.randomness.seed = args.seed
     options = args.cfg_options or {}
     override(cfg, options)
     if args.amp:

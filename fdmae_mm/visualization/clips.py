@@ -45,8 +45,9 @@ def eval_batches(
     """
     loader = copy.deepcopy(cfg.eval_dataloader)
     if masked:
+        view = masked_view(cfg)
         for part in parts_of(loader.dataset):
-            part.pipeline = masked_view(cfg)
+            part.pipeline = view
     loader.dataset = _build(loader.dataset, num_clips)
     return Runner.build_dataloader(loader, seed=seed_of(cfg))
 

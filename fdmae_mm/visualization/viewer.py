@@ -352,8 +352,11 @@ def _with_shown_root(clip: ViewedClip, layout: SkeletonLayout) -> ViewedClip:
     """
     measured = measured_joints(clip.original, layout.center)
     root = measured & ~seen_joints(clip.original)
+    if not root.any():
+        return clip
+    step = _step(clip)
     moved = {
-        name: np.where(root[..., None] & (value == 0), _step(clip), value)
+        name: np.where(root[..., None] & (value == 0), step, value)
         for name in ('original', 'reconstructed')
         if (value := getattr(clip, name)) is not None
     }
@@ -432,19 +435,16 @@ def _models(
 
 def _dataset(source: LoadedModel | None, ann_file: Given) -> BaseDataset:
     """All clips of the annotation file, checked."""
-    if source is None:
-        if ann_file is None:
-            raise ValueError(
-                'Give an annotation file, or a model whose config names one.'
-            )
-        return SkeletonDataset(os.fspath(ann_file), pipeline=[], test_mode=True)
-    cfg = dict(parts_of(source.cfg.eval_dataloader.dataset)[0], pipeline=[], split=None)
-    if ann_file is not None:
-        cfg['ann_file'] = os.fspath(ann_file)
-    kind = DATASETS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
-    if not issubclass(kind, SkeletonDataset):  # PoseDataset asks for a split
-        return SkeletonDataset(cfg['ann_file'], pipeline=[], test_mode=True)
-    return DATASETS.build(cfg)
+    cfg = parts_of(source.cfg.eval_dataloader.dataset)[0] if source else {}
+    ann_file = cfg.get('ann_file') if ann_file is None else os.fspath(ann_file)
+    if ann_file is None:
+        raise ValueError('Give an annotation file, or a model whose config names one.')
+    kind = cfg.get('type')
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if kind is None or not issubclass(kind, SkeletonDataset):
+        # Others, as PoseDataset, ask for a split.
+        return SkeletonDataset(ann_file, pipeline=[], test_mode=True)
+    return DATASETS.build(dict(cfg, ann_file=ann_file, pipeline=[], split=None))
 
 
 def _layout(
