@@ -24,7 +24,7 @@ from ..datasets.converters import (
 )
 from ..datasets.converters.base import BAD_ARRAY
 from ..datasets.converters.folder import read_layout
-from ..datasets.keypoints import HAS_SCORES, check_frames, check_order, has_scores
+from ..datasets.keypoints import check_frames, check_order, check_scores
 from ..datasets.layouts import LAYOUTS, SkeletonLayout, get_layout
 from ..files import files_below, printable
 from .video import VIDEO_SUFFIXES
@@ -330,19 +330,15 @@ class InputReader:
         if len(shape) == 3:
             given = {key: array[None] for key, array in given.items()}
         keypoint = given['keypoint']
-        # A part tells it; a recording may be larger than memory.
-        if has_scores(keypoint[:, :1000]):
-            raise ValueError(
-                f'{name}: {HAS_SCORES}; give it as keypoint_score of '
-                'an annotation dict, or as score of push'
-            )
+        try:
+            # A part tells it; a recording may be larger than memory.
+            check_scores(keypoint[:, :1000])
+            if 'total_frames' not in annotation:
+                check_order(keypoint)
+        except ValueError as error:
+            raise ValueError(f'{name}: {error}') from error
         if 'total_frames' in annotation:
             check_frames(annotation['total_frames'], keypoint, name)
-        else:
-            try:
-                check_order(keypoint)
-            except ValueError as error:
-                raise ValueError(f'{name}: {error}') from error
         annotation = {
             'frame_dir': name,
             'total_frames': keypoint.shape[1],

@@ -95,22 +95,21 @@ def measured_joints(
     return seen
 
 
-#: What to say of joints of which :func:`has_scores` is true.
-HAS_SCORES = (
-    'the third number of each joint is between 0 and 1 and the others are pixels: it '
-    'looks like a score, not like a coordinate'
-)
-
-
-def has_scores(keypoint: np.ndarray) -> bool:
-    """Whether joints (..., C) seem to be x and y in pixels, and a score from 0 to 1."""
+def check_scores(keypoint: np.ndarray) -> None:
+    """Raises ValueError where joints (..., C) seem to be pixels and a score."""
     if keypoint.shape[-1] != 3:
-        return False
+        return
     joints = keypoint[np.isfinite(keypoint).all(axis=-1)]
     if not joints.any():
-        return False
+        return
     pixels, third = np.abs(joints[:, :2]), joints[:, 2]
-    return bool(third.min() >= 0 and 0 < third.max() <= 1 and pixels.max() > 10)
+    if third.min() >= 0 and 0 < third.max() <= 1 and pixels.max() > 10:
+        raise ValueError(
+            'the third number of each joint is between 0 and 1 and the others are '
+            'pixels: it looks like a score, not like a coordinate; give it as '
+            'keypoint_score of an annotation dict, or as score of push, or save the '
+            'coordinates alone, array[..., :2]'
+        )
 
 
 def body_size(keypoint: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from ..keypoints import HAS_SCORES, check_order, has_scores
+from ..keypoints import check_order, check_scores
 from ..layouts import LAYOUTS, SkeletonLayout, get_layout
 from .base import BAD_ARRAY, BadFileError, BaseConverter
 
@@ -404,13 +404,12 @@ class FolderConverter(LabelledConverter):
             )
         try:
             check_order(keypoint)
+            check_joints(keypoint.shape[2], self._skeleton)
+            if keypoint.shape[3] not in (2, 3):
+                raise ValueError(f'{keypoint.shape[3]} coordinates a joint, not 2 or 3')
+            check_scores(keypoint)
         except ValueError as error:
             raise BadFileError(str(error)) from error
-        check_joints(keypoint.shape[2], self._skeleton)
-        if keypoint.shape[3] not in (2, 3):
-            raise BadFileError(f'{keypoint.shape[3]} coordinates a joint, not 2 or 3')
-        if has_scores(keypoint):
-            raise BadFileError(f'{HAS_SCORES}; save them alone, array[..., :2]')
         return dict(keypoint=np.ascontiguousarray(keypoint, dtype=np.float32))
 
     def _read_csv(self, file: BinaryIO) -> np.ndarray:
