@@ -332,26 +332,19 @@ def run_steps(
     for name, command in commands(chain, args):
         record = args.work_dir / chain.name / name / 'record.json'
         log = record.with_name('log.txt')
+        config = Config.fromfile(command[1])
+        settings = {key: config.get(key) for key in SETTINGS}
         # What follows a pre-training starts from its checkpoint, which may be moved.
         begins = name == 'pretrain' or chain.config is None
-        if begins and log.exists() and log.stat().st_size:
-            with log.open() as file:
-                try:
-                    before = options_of(shlex.split(file.readline()))
-                except ValueError:  # the disk was full, say
-                    return f'error: the first line of {log} is damaged: delete it'
-            if before != options_of(command):
-                return (
-                    f'error: {log.parent} was run with {before}, not with '
-                    f'{options_of(command)}: take another --work-dir'
-                )
-        config = Config.fromfile(command[1])
-        settings = json.dumps({key: config.get(key) for key in SETTINGS}, indent=1)
+        if begins:
+            settings['options'] = options_of(command)
+        settings = json.dumps(settings, indent=1)
         kept = record.with_name('settings.json')
         if kept.exists() and kept.read_text() != settings:
             return (
-                f'error: {record.parent} was run with {command[1]} before it was '
-                'changed: take another --work-dir, or delete the folder'
+                f'error: {record.parent} was run with the settings in {kept.name} '
+                f'there, which are not those of {command[1]} with '
+                f'{options_of(command)}: take another --work-dir, or delete the folder'
             )
         gathered = args.records / f'{chain.name}_{name}.json'
         own = args.records.resolve() != CONFIGS / 'results'

@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.font_manager import get_font_names
 
 from ..datasets.layouts import SkeletonLayout
 from ..files import written_whole
@@ -37,7 +38,32 @@ SEQUENTIAL = colormaps['cividis_r'].with_extremes(bad='white')
 
 COLUMN, PAGE = 3.5, 7.0  # widths in inches
 
+# What Linux, Windows and macOS have for the scripts that Matplotlib's own font lacks,
+# in which class names may be written.
+CJK_FONTS = (
+    'Noto Sans CJK SC',
+    'Noto Sans CJK JP',
+    'Source Han Sans SC',
+    'WenQuanYi Zen Hei',
+    'IPAexGothic',
+    'Microsoft YaHei',
+    'SimHei',
+    'Yu Gothic',
+    'Malgun Gothic',
+    'PingFang SC',
+    'Hiragino Sans GB',
+    'Arial Unicode MS',
+)
+
+
+def font_families() -> list[str]:
+    """The font of a plot, and those that it takes what is missing there from."""
+    installed = set(get_font_names())
+    return ['sans-serif', *(name for name in CJK_FONTS if name in installed)]
+
+
 STYLE = {
+    'font.family': font_families(),
     'font.size': 8,
     'axes.titlesize': 8,
     'axes.labelsize': 8,

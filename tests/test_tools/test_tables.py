@@ -848,7 +848,7 @@ sleep = (
 def commands(chain, args):
     script = Path(f'sleep{chain.seed}.py')
     script.write_text(sleep.replace('{}', f'pid{chain.seed}'))
-    yield 'pretrain', [str(script), str(chain.config)]
+    yield 'pretrain', [str(script), str(chain.config), '--cfg-options']
 
 
 tool['parse_args'].__globals__['commands'] = commands

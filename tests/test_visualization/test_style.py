@@ -4,7 +4,7 @@ from matplotlib import image
 from matplotlib.colors import Normalize
 
 from fdmae_mm.datasets.layouts import get_layout
-from fdmae_mm.visualization import average_pose, save_figure
+from fdmae_mm.visualization import average_pose, save_figure, style
 from fdmae_mm.visualization.style import COLUMN, draw_body, new_figure
 
 LAYOUT = get_layout('kinect_v1')
@@ -71,3 +71,9 @@ def test_body_is_drawn_and_saved_in_the_format_of_the_suffix(tmp_path):
     assert image.imread(path).shape == (600, 1050, 4)
     with pytest.raises(ValueError, match=r'body.jpg must end in one of \.pdf'):
         save_figure(figure, tmp_path / 'body.jpg')
+
+
+def test_class_names_in_chinese_have_a_font_where_one_is_installed(monkeypatch):
+    names = ['DejaVu Sans', 'SimHei', 'Comic Sans MS', 'Noto Sans CJK SC']
+    monkeypatch.setattr(style, 'get_font_names', lambda: names)
+    assert style.font_families() == ['sans-serif', 'Noto Sans CJK SC', 'SimHei']
