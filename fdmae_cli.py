@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import runpy
 import sys
 import types
@@ -63,18 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command is None:
         parser.print_help()
         return 0
-    try:
-        _run(command, argv[1:])
-    except (ValueError, OSError, KeyError, ImportError) as error:
-        # A KeyError would quote its text.
-        parts = error.args if isinstance(error, KeyError) else [error]
-        message = ' '.join(map(str, parts))
-        # A mistake in the code tends to be short: KeyError: 'x'.
-        if os.environ.get('FDMAE_TRACEBACK') or ' ' not in message:
-            raise
-        print(f'error: {message}', file=sys.stderr)
-        return 1
-    return 0
+    one_line = _load('errors.py')['one_line']
+    run = one_line(ValueError, OSError, KeyError, ImportError)(_run)
+    return run(command, argv[1:]) or 0
 
 
 def _parser() -> argparse.ArgumentParser:

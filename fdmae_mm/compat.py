@@ -47,25 +47,19 @@ APPLIED: Mapping[str, str] = MappingProxyType(_applied)
 
 
 @functools.cache
-def apply() -> Mapping[str, str]:
+def apply() -> None:
     """Run every work-around once; a second call does nothing.
-
-    Returns:
-        Mapping[str, str]: :data:`APPLIED`.
 
     Raises:
         ImportError: If mmcv is not installed.
     """
     _require_mmcv()
-    return _run(_WORK_AROUNDS)
+    _run(_WORK_AROUNDS)
 
 
 @functools.cache
-def require_mmpose() -> Mapping[str, str]:
+def require_mmpose() -> None:
     """Run the work-arounds for mmpose once, such that ``import mmpose.apis`` succeeds.
-
-    Returns:
-        Mapping[str, str]: :data:`APPLIED`, with these among them.
 
     Raises:
         ImportError: If mmpose or what it imports is not installed.
@@ -79,15 +73,14 @@ def require_mmpose() -> Mapping[str, str]:
             '`pip install "fdmae_mm[pose]"` (or `pip install json_tricks munkres six '
             'pycocotools`), then `pip install --no-deps mmpose==1.3.2`.'
         )
-    return _run(_MMPOSE_WORK_AROUNDS)
+    _run(_MMPOSE_WORK_AROUNDS)
 
 
-def _run(work_arounds: tuple[Callable[[], str | None], ...]) -> Mapping[str, str]:
+def _run(work_arounds: tuple[Callable[[], str | None], ...]) -> None:
     for work_around in work_arounds:
         reason = work_around()
         if reason is not None:
             _applied[work_around.__name__] = reason
-    return APPLIED
 
 
 def _require_mmcv() -> None:

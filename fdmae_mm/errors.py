@@ -9,7 +9,8 @@ from collections.abc import Callable
 def one_line(*errors: type[Exception]) -> Callable[[Callable], Callable]:
     """Decorates the ``main`` of a tool: these errors end it with a line and status 1.
 
-    With FDMAE_TRACEBACK in the environment they keep their traceback.
+    They keep their traceback with FDMAE_TRACEBACK in the environment, and where they
+    are of one word, as a mistake in the code tends to be: KeyError: 'x'.
     """
 
     def decorate(main: Callable[..., int]) -> Callable[..., int]:
@@ -18,9 +19,12 @@ def one_line(*errors: type[Exception]) -> Callable[[Callable], Callable]:
             try:
                 return main(*args, **kwargs)
             except errors as error:
-                if os.environ.get('FDMAE_TRACEBACK'):
+                # A KeyError would quote its text.
+                parts = error.args if isinstance(error, KeyError) else [error]
+                message = ' '.join(map(str, parts))
+                if os.environ.get('FDMAE_TRACEBACK') or ' ' not in message:
                     raise
-                print(f'error: {error}', file=sys.stderr)
+                print(f'error: {message}', file=sys.stderr)
                 return 1
 
         return told

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import fdmae_cli
+from fdmae_mm.errors import one_line
 from fdmae_mm.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -128,6 +129,15 @@ def test_bad_input_is_one_line(fdmae_running, capsys, monkeypatch, raised, shown
 def test_a_mistake_in_the_code_keeps_its_traceback(fdmae_running, mistake):
     with pytest.raises((KeyError, ZeroDivisionError, RuntimeError)):
         fdmae_running(mistake)
+
+
+def test_a_tool_by_itself_tells_an_error_as_the_command_does(capsys):
+    @one_line(KeyError)
+    def main():
+        raise KeyError('Unknown layout x')
+
+    assert main() == 1
+    assert capsys.readouterr().err == 'error: Unknown layout x\n'
 
 
 def test_a_config_is_known_by_its_name(fdmae, capsys, monkeypatch, tmp_path):

@@ -247,10 +247,10 @@ config_of = cache(Config.fromfile)
 
 def check_mmpose_configs(*configs):
     if importlib.util.find_spec('mmpose'):
-        from fdmae_mm.apis.poses import _find_config
+        import mmpose
 
         for config in configs:
-            _find_config(config)
+            find_config(config, Path(mmpose.__file__).parent / '.mim' / 'configs')
 
 
 def check_grid(args):

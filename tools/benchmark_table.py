@@ -15,7 +15,6 @@ others have published stands in configs/published.yml with its source.
 
 from __future__ import annotations
 
-import argparse
 import re
 import statistics
 import sys
@@ -27,6 +26,7 @@ from typing import NamedTuple
 import yaml
 from mmengine.config import Config
 
+from fdmae_mm.apis.options import tool_parser
 from fdmae_mm.datasets.skeleton_dataset import unrepeated
 from fdmae_mm.evaluation.records import read_record
 from fdmae_mm.files import written_whole
@@ -104,10 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0, or 1 where ``--check`` found a difference.
     """
-    parser = argparse.ArgumentParser(
-        description=__doc__.replace('python tools/benchmark_table.py', '%(prog)s'),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('--check', action='store_true', help='change nothing')
     parser.add_argument(
         '--records', type=Path, help='folder of records; default: configs/results'

@@ -19,17 +19,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fdmae_mm.apis import export_metadata, export_model, load_model
-from fdmae_mm.apis.options import ConfigOptions
+from fdmae_mm.apis.options import ConfigOptions, tool_parser
 from fdmae_mm.errors import one_line
 from fdmae_mm.files import check_writable
 
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.replace('python tools/export.py', '%(prog)s'),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('config', help='config file, or name of one of this package')
     parser.add_argument('weights', help='checkpoint that it has left')
     parser.add_argument('out', help='file to write, .onnx or .pt2')

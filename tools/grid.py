@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Runs methods x data sets x seeds x protocols, and goes on where it stopped.
 
-python tools/grid.py --methods mae mamp fdmae --datasets nw-ucla_small \
+python tools/grid.py --methods mae mamp fdmae --datasets nw-ucla_small \\
     --protocols probe finetune semi10 --seeds 0 1 2
 
 Pre-trains configs/METHOD_DATASET.py, or configs/ablations/METHOD_DATASET_ABLATION.py,
@@ -46,6 +46,7 @@ from mmengine.config import Config
 from mmengine.runner import find_latest_checkpoint
 
 from fdmae_mm.apis.commands import REFERENCES, numbered_checkpoints
+from fdmae_mm.apis.options import tool_parser
 from fdmae_mm.datasets.skeleton_dataset import unrepeated
 from fdmae_mm.errors import one_line
 from fdmae_mm.evaluation.records import command_line, read_record, write_record
@@ -198,10 +199,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.replace('python tools/grid.py', '%(prog)s'),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('--methods', nargs='+', required=True)
     parser.add_argument('--datasets', nargs='+', required=True)
     parser.add_argument(

@@ -5,7 +5,6 @@ python tools/quickstart.py                                  # synthetic set
 python tools/quickstart.py --data path/to/nw_ucla.tar.gz    # real, also a folder
 """
 
-import argparse
 import copy
 import filecmp
 import json
@@ -19,6 +18,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
+from fdmae_mm.apis.options import tool_parser
 from fdmae_mm.datasets.annotation import save_annotation
 from fdmae_mm.datasets.converters import NWUCLAConverter, convert, summarize
 from fdmae_mm.datasets.layouts import get_layout
@@ -48,10 +48,7 @@ ROWS = {
 
 def main() -> None:
     """Run the quickstart; write ``result.json`` and a picture."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.replace('python tools/quickstart.py', '%(prog)s'),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('--data', help='NW-UCLA: nw_ucla.tar.gz or its unpacked folder')
     parser.add_argument('--work-dir', default='work_dirs/quickstart')
     parser.add_argument('--seed', type=int, default=0)
@@ -139,7 +136,7 @@ def clips(cfg: Config) -> list[list[dict]]:
 def coordinate_accuracy(train: list[dict], test: list[dict]) -> float:
     """1-NN by Euclidean distance of all coordinates of a clip."""
     joints, labels = extract_joints(test)
-    scores = nearest_neighbor_scores(*extract_joints(train), joints, 'euclidean')
+    scores = nearest_neighbor_scores(*extract_joints(train), joints)
     return top1_accuracy(scores, labels)
 
 

@@ -8,19 +8,16 @@ python tools/view.py fdmae_nw-ucla_small CHECKPOINT --clips a01_s01_e00_v03 --ou
 python tools/view.py --ann-file data/sbu.pkl --out data.html
 """
 
-import argparse
 from collections.abc import Sequence
 
+from fdmae_mm.apis.options import tool_parser
 from fdmae_mm.files import check_writable
 from fdmae_mm.visualization import view
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Write the page, picture or animation."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.replace('python tools/view.py', '%(prog)s'),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument(
         'config',
         nargs='?',
@@ -56,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         help='how many clips to show, spread over splits and classes; default: 100',
     )
     parser.add_argument(
-        '--layout', help='layout of the joints; default: what pipeline or data name'
+        '--layout',
+        help='layout of the joints, a name or a .json file; default: what pipeline or '
+        'data name',
     )
     parser.add_argument(
         '--head',

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from ..errors import one_line
 from ..files import written_whole
-from ..weights import load_from_safetensors, save_safetensors
-from .options import examples_of
+from ..weights import save_safetensors
+from .loading import read_weights
+from .options import command_parser
 
 # Part of our model -> constructor arguments.
 Settings = dict[str, dict[str, int | float | bool]]
@@ -132,35 +133,11 @@ def to_mamp(weights: Mapping[str, Tensor], in_channels: int = 3) -> Conversion:
 def read_checkpoint(path: str | os.PathLike) -> dict:
     """Read a checkpoint of MAMP's code or of MMEngine, or a safetensors file.
 
-    Nothing in it is run.
-
-    Raises:
-        ImportError: If it is a safetensors file, and safetensors is not installed.
-        OSError: If it cannot be opened.
-        ValueError: If it is damaged, or holds more than weights and settings.
+    Nothing in it is run. Errors are those of :func:`read_weights`.
     """
-    if _is_safetensors(path):
-        return load_from_safetensors(os.fspath(path))
-    try:
-        # MAMP saves its command line beside the weights.
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except OSError:
-        raise
-    # A damaged file can raise nearly anything.
-    except Exception as error:
-        stray = re.search(r'GLOBAL (\S+)', str(error))
-        reason = (
-            f'it refers to {stray[1]}, which no weights need and which could run code'
-            if stray
-            else f'it is damaged or no checkpoint ({type(error).__name__})'
-        )
-        raise ValueError(f'{path} was not read: {reason}.') from error
-    if not isinstance(checkpoint, dict):
-        raise ValueError(
-            f'{path} holds a {type(checkpoint).__name__}, not a dict with weights.'
-        )
-    return checkpoint
+    # MAMP saves its command line beside the weights.
+    with torch.serialization.safe_globals([argparse.Namespace]):
+        return read_weights(path)
 
 
 def write_checkpoint(checkpoint: dict, path: str | os.PathLike) -> None:
@@ -187,15 +164,12 @@ def convert_checkpoint(argv: Sequence[str] | None = None) -> int:
     Returns:
         int: Exit status: 0, or 1 where nothing was written.
     """
-    parser = argparse.ArgumentParser(
-        description="Convert MAMP's checkpoints for this package, or back, and "
+    parser = command_parser(
+        "Convert MAMP's checkpoints for this package, or back, and "
         'checkpoints to safetensors files, or back.',
-        epilog=examples_of(
-            '%(prog)s mamp.pth ours.pth',
-            '%(prog)s ours.pth mamp.pth --to mamp',
-            '%(prog)s ours.pth ours.safetensors',
-        ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        '%(prog)s mamp.pth ours.pth',
+        '%(prog)s ours.pth mamp.pth --to mamp',
+        '%(prog)s ours.pth ours.safetensors',
     )
     parser.add_argument('source', metavar='SOURCE', help='checkpoint to read')
     parser.add_argument('out', metavar='OUT', help='checkpoint to write')

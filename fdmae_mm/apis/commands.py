@@ -35,7 +35,7 @@ from ..datasets.skeleton_dataset import (
     unrepeated,
 )
 from ..engine.hooks.ema_teacher_hook import unwrap
-from ..engine.hooks.loaded_weights_hook import refuse_other_encoder
+from ..engine.hooks.loaded_weights_hook import initializers, refuse_other_encoder
 from ..evaluation import (
     Scores,
     check_few_shot,
@@ -51,7 +51,7 @@ from ..evaluation import (
 from ..evaluation.records import make_record, write_record
 from ..files import bare_name, check_writable, held
 from .loading import find_config, override, read_weights, seed_of
-from .options import ConfigOptions, examples_of
+from .options import ConfigOptions, command_parser
 
 #: What the probe takes in place of a checkpoint.
 REFERENCES = ('untrained', 'joints')
@@ -136,7 +136,8 @@ def _train(cfg: Config, args: argparse.Namespace, options: dict) -> None:
             cfg.load_from = last
     if weights is None:
         _check_readable(cfg.get('load_from'))
-    _check_readable(_initial_weights(cfg))
+    for init in initializers(cfg.model.get('backbone', {}).get('init_cfg')):
+        _check_readable(init.get('checkpoint'))
     runner = Runner.from_cfg(cfg)
     _check_run(runner)
     if args.dump:
@@ -166,12 +167,6 @@ def _log_end(logger: logging.Logger) -> None:
             handler.handle(error)
 
 
-def _initial_weights(cfg: Config) -> str | None:
-    """The checkpoint that a config begins its backbone with."""
-    init = cfg.model.get('backbone', {}).get('init_cfg')
-    return init.get('checkpoint') if isinstance(init, dict) else None
-
-
 def _check_readable(checkpoint: str | None) -> None:
     """Refuse a damaged checkpoint with its name, which torch does not tell."""
     if checkpoint:
@@ -179,44 +174,42 @@ def _check_readable(checkpoint: str | None) -> None:
 
 
 def _check_run(runner: Runner) -> None:
-    """Refuse what trains nothing, which MMEngine would not say."""
+    """Refuse what MMEngine would train all the same, and warn of what is doubtful."""
     if runner.cfg.get('protocol') == 'linear':
-        weights = unwrap(runner).backbone.named_parameters()
-        if moving := [name for name, weight in weights if weight.requires_grad]:
-            raise ValueError(
-                f"protocol='linear' is of a frozen encoder, and {len(moving)} weights "
-                f'of the backbone would be trained, the first is {moving[0]}. Freeze '
-                'them: frozen_stages of SkeletonTransformer, requires_grad_(False) in '
-                'a backbone of your own.'
-            )
-        kinds = nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd
-        unwrap(runner).train()
-        moving = [
-            name
-            for name, module in unwrap(runner).backbone.named_modules()
-            if isinstance(module, kinds) and module.training
-        ]
-        if moving:
-            raise ValueError(
-                f"protocol='linear' is of a frozen encoder, and {len(moving)} norms "
-                f'and dropouts are in training mode, the first is {moving[0]}: '
-                'features and statistics would move. Keep a frozen backbone in eval '
-                'mode: def train(self, mode=True): return super().train(mode and not '
-                'self.frozen).'
-            )
+        _check_frozen(unwrap(runner))
     loader = runner.train_dataloader
     _check_batches(runner, loader)
     if runner.val_loop is not None:
         refuse_other_classes(loader.dataset, runner.val_dataloader.dataset)
         if known := shared_clips(loader.dataset, runner.val_dataloader.dataset):
             print_log(known, logger='current', level=logging.WARNING)
-    if not len(loader):
+    _check_schedule(runner, loader)
+
+
+def _check_frozen(model: nn.Module) -> None:
+    """Refuse an encoder that would move under a linear probe."""
+    weights = model.backbone.named_parameters()
+    if moving := [name for name, weight in weights if weight.requires_grad]:
         raise ValueError(
-            f'train_dataloader: {len(loader.dataset)} clips are no batch of '
-            f'{loader.batch_size} on each of {get_world_size()} processes, and '
-            'drop_last leaves the rest out. Lower train_dataloader.batch_size, or '
-            'repeat the clips: times of RepeatDataset.'
+            f"protocol='linear' is of a frozen encoder, and {len(moving)} weights of "
+            f'the backbone would be trained, the first is {moving[0]}. Freeze them: '
+            'frozen_stages of SkeletonTransformer, requires_grad_(False) in a backbone '
+            'of your own.'
         )
+    kinds = nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd
+    model.train()
+    modules = model.backbone.named_modules()
+    if moving := [n for n, m in modules if isinstance(m, kinds) and m.training]:
+        raise ValueError(
+            f"protocol='linear' is of a frozen encoder, and {len(moving)} norms and "
+            f'dropouts are in training mode, the first is {moving[0]}: features and '
+            'statistics would move. Keep a frozen backbone in eval mode: def '
+            'train(self, mode=True): return super().train(mode and not self.frozen).'
+        )
+
+
+def _check_schedule(runner: Runner, loader: DataLoader) -> None:
+    """Warn of a learning rate of another batch size, or one that barely warms up."""
     scaling = runner.cfg.get('auto_scale_lr') or {}
     # A batch sampler of one's own has no one size.
     clips = (loader.batch_size or 0) * get_world_size()
@@ -247,7 +240,14 @@ def _check_run(runner: Runner) -> None:
 
 
 def _check_batches(runner: Runner, loader: DataLoader) -> None:
-    """Refuse a batch of one clip, at which batch norm would end the run, later."""
+    """Refuse no batch, and one of a clip, at which batch norm would end the run."""
+    if not len(loader):
+        raise ValueError(
+            f'train_dataloader: {len(loader.dataset)} clips are no batch of '
+            f'{loader.batch_size} on each of {get_world_size()} processes, and '
+            'drop_last leaves the rest out. Lower train_dataloader.batch_size, or '
+            'repeat the clips: times of RepeatDataset.'
+        )
     norms = [
         name
         for name, module in unwrap(runner).named_modules()
@@ -621,11 +621,7 @@ def _one_pass(dataloader: ConfigDict) -> ConfigDict:
 
 
 def _parser(description: str, *examples: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=description,
-        epilog=examples_of(*examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser(description, *examples)
     parser.add_argument('config', help='config file, or the name of a shipped one')
     parser.add_argument('--work-dir', help='where logs and checkpoints go')
     parser.add_argument(

@@ -23,9 +23,8 @@ from ..datasets.converters import (
     convert,
 )
 from ..datasets.converters.base import BAD_ARRAY
-from ..datasets.converters.folder import read_layout
 from ..datasets.keypoints import check_frames, check_order, check_scores
-from ..datasets.layouts import LAYOUTS, SkeletonLayout, get_layout
+from ..datasets.layouts import SkeletonLayout, read_layout
 from ..files import files_below, printable
 from .video import VIDEO_SUFFIXES
 
@@ -82,7 +81,7 @@ class InputReader:
     Args:
         model_layout: Layout that the pipeline of the model takes, if it is known.
         layout: Layout of the inputs: a name, a .json file as
-            :func:`~fdmae_mm.datasets.converters.folder.read_layout` takes it, or the
+            :func:`~fdmae_mm.datasets.layouts.read_layout` takes it, or the
             fields. None: what the inputs themselves say, else that of the model.
         format: One of ``FORMATS``: paths are archives, folders or files of this source
             format. None: files are known by their endings.
@@ -118,10 +117,7 @@ class InputReader:
             )
         self.layout = _to_layout(layout)
         # What a converter that asks for the layout is told.
-        expected = self.layout or model_layout
-        self._layout_option = layout if isinstance(layout, str) else None
-        if self._layout_option is None and expected in LAYOUTS.values():
-            self._layout_option = expected.name
+        self._expected = self.layout or model_layout
         self.format = format
         self.split = split
         self.pose_estimator = pose_estimator
@@ -228,8 +224,7 @@ class InputReader:
         if kind is not OpenPoseConverter:
             return kind()
         # What OpenPose writes is seldom in the layout of the model.
-        given = self._layout_option if self.layout else None
-        return _OpenPoseClips(given or kind.default_layout)
+        return _OpenPoseClips(self.layout or kind.default_layout)
 
     def _from_file(self, name: str, path: Path) -> list[Clip | LeftOut]:
         if not path.exists():
@@ -249,9 +244,9 @@ class InputReader:
             return [self._clip(name, dict(keypoint=keypoint))]
         if ending in ('.csv', '.json'):
             kind = FolderConverter if ending == '.csv' else MMPoseConverter
-            if self._layout_option is None:
+            if self._expected is None:
                 raise ValueError('the layout of its joints must be given')
-            converter = kind(self._layout_option)
+            converter = kind(self._expected)
             with path.open('rb') as file:
                 sample = converter.read_sample(PurePosixPath(path.name), file)
             return [self._clip(name, sample, converter.layout)]
@@ -352,6 +347,4 @@ class InputReader:
 def _to_layout(
     layout: str | Mapping | SkeletonLayout | None,
 ) -> SkeletonLayout | None:
-    if layout is None:
-        return None
-    return read_layout(layout) if isinstance(layout, str) else get_layout(layout)
+    return None if layout is None else read_layout(layout)

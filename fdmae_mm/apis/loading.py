@@ -6,6 +6,7 @@ import copy
 import difflib
 import inspect
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,10 +142,12 @@ def read_weights(path: str | os.PathLike) -> dict:
     except Exception as error:
         if "can't allocate memory" in str(error):  # torch's words
             raise MemoryError(f'{path} was not read: {error}') from error
-        raise ValueError(
-            f'{path} was not read, it is damaged or no checkpoint: '
-            f'{str(error) or type(error).__name__}'
-        ) from error
+        reason = f'it is damaged or no checkpoint: {str(error) or type(error).__name__}'
+        if stray := re.search(r'GLOBAL (\S+)', str(error)):  # torch's words
+            reason = (
+                f'it refers to {stray[1]}, which no weights need: it could run code'
+            )
+        raise ValueError(f'{path} was not read, {reason}') from error
     if not isinstance(checkpoint, dict):
         raise ValueError(
             f'{path} holds a {type(checkpoint).__name__}, not a dict with weights.'
@@ -184,26 +187,28 @@ def override(cfg: Config, options: Mapping[str, object] | None) -> None:
     cfg.merge_from_dict(options)
 
 
-def find_config(config: str | os.PathLike) -> Path:
-    """The config file of this path, or of this bare name among those of the package.
+def find_config(config: str | os.PathLike, folder: Path | None = None) -> Path:
+    """The config file of this path, or of this bare name in a folder.
+
+    Args:
+        config: Path or name.
+        folder: It is searched with its subfolders; that of the package by default.
 
     Raises:
         FileNotFoundError: There is none. The message names what comes close.
     """
-    path = Path(config)
+    path, folder = Path(config), folder or shipped('configs')
     if path.is_file():
         return path
     configs = {
-        file.stem: file
-        for file in shipped('configs').rglob('*.py')
-        if '_base_' not in file.parts
+        file.stem: file for file in folder.rglob('*.py') if '_base_' not in file.parts
     }
     name = path.name.removesuffix('.py')
     if len(path.parts) == 1 and name in configs:
         return configs[name]
     raise FileNotFoundError(
         f'There is no config {config}, neither as a file nor by name in '
-        f'{shipped("configs")}.{_close_to(name, configs)}'
+        f'{folder}.{_close_to(name, configs)}'
     )
 
 

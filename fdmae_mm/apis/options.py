@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import textwrap
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 
 from mmengine.config import DictAction
@@ -47,6 +48,18 @@ def value_of(text: str) -> object:
     return DictAction._parse_iterable(text)
 
 
-def examples_of(*lines: str) -> str:
-    """Lines of examples as they stand below a ``--help``."""
-    return 'examples:\n' + textwrap.indent('\n'.join(lines), '  ')
+def command_parser(description: str, *examples: str) -> ArgumentParser:
+    """A parser with lines of examples below its ``--help``."""
+    return ArgumentParser(
+        description=description,
+        epilog='examples:\n' + textwrap.indent('\n'.join(examples), '  '),
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+
+
+def tool_parser(doc: str) -> ArgumentParser:
+    """A parser whose help is the docstring of a tool, under the name it runs by."""
+    return ArgumentParser(
+        description=re.sub(r'python tools/\S+\.py', '%(prog)s', doc),
+        formatter_class=RawDescriptionHelpFormatter,
+    )

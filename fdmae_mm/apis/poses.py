@@ -22,7 +22,7 @@ from .. import compat
 from ..datasets.keypoints import interpolate_joints
 from ..datasets.layouts import LAYOUTS, SkeletonLayout, layout_from_joints
 from ..datasets.tracking import Track
-from .loading import read_weights
+from .loading import find_config, read_weights
 
 #: A frame (H, W, 3), uint8, BGR -> boxes of persons (N, 5): left, top, right, bottom,
 #: score; or (N, 4), all of score 1.
@@ -60,9 +60,10 @@ def load_pose_model(
             another shape.
     """
     compat.require_mmpose()
+    import mmpose
     from mmpose.apis import init_model
 
-    config = _find_config(config)
+    config = find_config(config, Path(mmpose.__file__).parent / '.mim' / 'configs')
     if not Path(weights).is_file():
         raise FileNotFoundError(
             f'There is no checkpoint {weights}. Weights are a file: '
@@ -103,22 +104,6 @@ def _dataset_meta(config: Config) -> dict:
     if meta is None:
         raise ValueError(f'Neither weights nor {config.filename} tell the joints.')
     return meta
-
-
-def _find_config(config: str | os.PathLike) -> Path:
-    """The config file of this path, or of this name in mmpose."""
-    import mmpose
-
-    path = Path(config)
-    if path.is_file():
-        return path
-    root = Path(mmpose.__file__).parent / '.mim' / 'configs'
-    found = list(root.rglob(f'{path.name.removesuffix(".py")}.py'))
-    if len(path.parts) > 1 or not found:
-        raise FileNotFoundError(
-            f'There is no config {config}, neither as a file nor by name in {root}.'
-        )
-    return found[0]
 
 
 def layout_of(dataset_meta: dict) -> SkeletonLayout:

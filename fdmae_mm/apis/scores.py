@@ -16,20 +16,17 @@ from ..evaluation import (
 )
 from ..evaluation.records import fuse_records, read_record, write_record
 from ..files import check_writable
-from .options import examples_of
+from .options import command_parser
 
 
 def fuse(argv: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
     """Fuse the scores of streams; see ``tools/analysis/fuse_scores.py --help``."""
-    parser = argparse.ArgumentParser(
-        description='Accuracy in % of the scores that test --dump wrote, and of their '
+    parser = command_parser(
+        'Accuracy in % of the scores that test --dump wrote, and of their '
         'weighted sum.',
-        epilog=examples_of(
-            '%(prog)s joint.pkl bone.pkl motion.pkl --coefficients 2 1 1',
-            '%(prog)s joint.pkl bone.pkl --records JOINT/record.json '
-            'BONE/record.json \\\n    --out record.json',
-        ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        '%(prog)s joint.pkl bone.pkl motion.pkl --coefficients 2 1 1',
+        '%(prog)s joint.pkl bone.pkl --records JOINT/record.json '
+        'BONE/record.json \\\n    --out record.json',
     )
     parser.add_argument('scores', nargs='+', help='.pkl files, one a stream')
     parser.add_argument(
@@ -92,16 +89,13 @@ def fuse(argv: Sequence[str] | None = None) -> dict[str, dict[str, float]]:
 
 def compare(argv: Sequence[str] | None = None) -> Comparison:
     """Compare two methods; see ``tools/analysis/compare_scores.py --help``."""
-    parser = argparse.ArgumentParser(
-        description='Top-1 accuracy of two methods on the same clips, the 95 % '
+    parser = command_parser(
+        'Top-1 accuracy of two methods on the same clips, the 95 % '
         'bootstrap interval of\ntheir difference, and its p-value by a paired '
         'permutation test.\nBoth tell what other clips might change, not what other '
         'seeds would.',
-        epilog=examples_of(
-            '%(prog)s fdmae.pkl --against mae.pkl',
-            '%(prog)s fdmae_s0.pkl fdmae_s1.pkl --against mae_s0.pkl mae_s1.pkl',
-        ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        '%(prog)s fdmae.pkl --against mae.pkl',
+        '%(prog)s fdmae_s0.pkl fdmae_s1.pkl --against mae_s0.pkl mae_s1.pkl',
     )
     parser.add_argument(
         'scores', nargs='+', help='.pkl files of a method: seeds, folds'

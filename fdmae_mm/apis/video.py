@@ -229,7 +229,6 @@ class VideoConverter(LabelledConverter):
         parts: Folder in which the pose of each video is kept until all are done.
         settings: What the poses depend on beside the video. Parts that were made with
             other settings are not used.
-        seed: Seed of the split where it is drawn.
     """
 
     format = 'video'
@@ -242,10 +241,8 @@ class VideoConverter(LabelledConverter):
         estimator: VideoPoseEstimator,
         parts: Path,
         settings: dict,
-        seed: int = 0,
     ) -> None:
-        super().__init__('coco', seed)  # replaced by that of the estimator
-        self.layout = layout_entry(estimator.layout)
+        super().__init__(estimator.layout)
         self.estimator = estimator
         self.parts = parts
         self.settings = settings

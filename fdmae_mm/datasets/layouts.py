@@ -6,10 +6,12 @@ flip, view alignment, masking of body parts, bones, the way from one layout to a
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 import numpy as np
 from mmengine.dataset import Compose
@@ -641,6 +643,38 @@ def get_layout(layout: str | Mapping | SkeletonLayout) -> SkeletonLayout:
             'given as an mmpose dataset_info or a dict of SkeletonLayout fields.'
         )
     return LAYOUTS[layout]
+
+
+def read_layout(layout: str | Mapping | SkeletonLayout) -> SkeletonLayout:
+    """Reads the layout that an option names, or that code describes.
+
+    Args:
+        layout: Name of a known layout, or path of a .json file with what
+            :func:`get_layout` takes, or that itself. {"joints": names in the order of
+            the data, "edges": pairs of names or of indices} is enough: what else there
+            is to know follows from the names.
+
+    Raises:
+        ValueError: No layout has this name, or the file describes none.
+        OSError: The file cannot be read.
+    """
+    if not isinstance(layout, str):
+        return get_layout(layout)
+    if not layout.endswith('.json'):
+        if layout not in LAYOUTS:
+            raise ValueError(
+                f'layout {layout!r} is unknown. Known: {sorted(LAYOUTS)}. For any '
+                'other give a .json file with "joints" (names) and "edges" (pairs).'
+            )
+        return LAYOUTS[layout]
+    try:
+        # Editors of Windows begin a file with a mark.
+        content = json.loads(Path(layout).read_text(encoding='utf-8-sig'))
+        if not isinstance(content, dict):
+            raise ValueError(f'expected a dict, found a {type(content).__name__}')
+        return get_layout({'name': Path(layout).stem, **content})
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f'{layout} describes no layout: {error}') from error
 
 
 def points_down(keypoint: np.ndarray, layout: SkeletonLayout) -> bool:

@@ -24,7 +24,8 @@ class Track:
         persons: Index of the person among those of each of the frames.
         keypoint: Joints (V, C) in each of them.
         score: Scores (V,) in each of them, 0 where a joint was not measured.
-        velocity: How far the body moves a frame, (C,).
+        velocity: How far the body moves a frame, (C,): the mean of the last step and
+            of the velocity before it.
     """
 
     frames: list[int] = field(default_factory=list)
@@ -108,9 +109,8 @@ def link(
 
     Each frame, persons and tracks are paired by the Hungarian method such that the sum
     of :func:`likeness`, over the frames since a track was seen, is highest, with each
-    track moved on at its last speed. Who is
-    like no track starts a new one; a track that nobody continues is lost, and found
-    again within ``max_gap`` frames.
+    track moved on at its velocity. Who is like no track starts a new one; a track that
+    nobody continues is lost, and found again within ``max_gap`` frames.
 
     Args:
         poses: For each frame, joints (N, V, C) and scores (N, V) of the N

@@ -51,6 +51,7 @@ class AccReport(AccMetric):
         prefix: str | None = None,
     ) -> None:
         super().__init__(
+            metric_list='top_k_accuracy',
             metric_options=dict(top_k_accuracy=dict(topk=tuple(topk))),
             collect_device=collect_device,
             prefix=prefix,
@@ -77,8 +78,7 @@ class AccReport(AccMetric):
             metrics['top1_low'], metrics['top1_high'] = accuracy_interval(
                 correct, len(labels)
             )
-        if 'mean1' in metrics:
-            metrics['mean1'] = mean_class_accuracy(scores, labels)
+        metrics['mean1'] = mean_class_accuracy(scores, labels)
         if self.out_dir is not None:
             names = list((self.dataset_meta or {}).get('classes', ()))
             names += [str(label) for label in range(len(names), len(matrix))]

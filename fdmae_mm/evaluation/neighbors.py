@@ -46,23 +46,20 @@ def knn_scores(
 
 
 def nearest_neighbor_scores(
-    bank: Tensor, bank_labels: Tensor, queries: Tensor, metric: str = 'cosine'
+    bank: Tensor, bank_labels: Tensor, queries: Tensor
 ) -> Tensor:
-    """1 for the class of the nearest labelled clip, 0 for the others.
+    """1 for the class of the clip that is nearest in space, 0 for the others.
+
+    For raw coordinates; of features the nearest is that of :func:`knn_scores`.
 
     Args:
-        bank (Tensor): Labelled features, shape (S, D).
+        bank (Tensor): Labelled coordinates, shape (S, D).
         bank_labels (Tensor): Shape (S,).
         queries (Tensor): Shape (Q, D).
-        metric (str): ``'cosine'``, or ``'euclidean'`` for raw coordinates.
 
     Returns:
         Tensor: Shape (Q, classes).
     """
-    if metric == 'cosine':
-        return knn_scores(bank, bank_labels, queries, k=1)
-    if metric != 'euclidean':
-        raise ValueError(f"metric={metric!r} must be 'cosine' or 'euclidean'.")
     nearest = [torch.cdist(chunk, bank).argmin(1) for chunk in queries.split(CHUNK)]
     return one_hot(bank_labels[torch.cat(nearest)], bank_labels)
 

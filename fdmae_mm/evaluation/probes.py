@@ -140,7 +140,7 @@ def probe_features(
     """
     features, labels = queries
     scores = {
-        '1nn': nearest_neighbor_scores(*bank, features),
+        '1nn': knn_scores(*bank, features, k=1),
         'knn20': knn_scores(*bank, features, k=min(20, len(bank[0]))),
         'linear': linear_probe_scores(*(training or bank), features, seed),
     }
@@ -182,7 +182,7 @@ def probe_joints(
     joints, query_labels = queries
     predicted = torch.from_numpy(machine.predict(joints.numpy()))
     scores = {
-        '1nn': nearest_neighbor_scores(*bank, joints, metric='euclidean'),
+        '1nn': nearest_neighbor_scores(*bank, joints),
         'linear': linear_probe_scores(views, labels, joints, seed),
         'svm': one_hot(predicted, labels),
     }

@@ -49,7 +49,7 @@ def benchmark(
     device = torch.device(first.device)
     host = device.type == 'cpu' or getattr(first, 'what', None) == 'data'
     clock = HostClock() if host else CudaClock()
-    used = precision(getattr(first, 'amp', False), device)
+    used = precision(first.amp, device)
     peak = None if host else peak_flops(device, used)
     workloads, flops, memories = [], [], []
     for setting in settings:

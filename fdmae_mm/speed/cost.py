@@ -65,7 +65,7 @@ def _attention_backward(_, query, key, value, *__: object, **___: object) -> int
     return 2 * sdpa_flop_count(query, key, value)
 
 
-def peak_growth(setting: Setting | Script, threads: int, steps: int = 3) -> int:
+def peak_growth(setting: Setting | Script, threads: int) -> int:
     """By how much a workload raises the peak memory of a process, in bytes.
 
     A fresh process imports the package, notes its peak resident set, builds the
@@ -76,14 +76,14 @@ def peak_growth(setting: Setting | Script, threads: int, steps: int = 3) -> int:
         OSError: The system has no /proc/self/status (it is no Linux).
     """
     with ProcessPoolExecutor(1, mp_context=get_context('spawn')) as fresh:
-        return fresh.submit(_growth, setting, threads, steps).result()
+        return fresh.submit(_growth, setting, threads).result()
 
 
-def _growth(setting: Setting | Script, threads: int, steps: int) -> int:
+def _growth(setting: Setting | Script, threads: int) -> int:
     torch.set_num_threads(threads)
     before = _peak_rss()
     workload = setting.build(HostClock())
-    for _ in range(steps):
+    for _ in range(3):
         workload.step()
     return _peak_rss() - before
 

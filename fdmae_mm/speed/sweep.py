@@ -6,7 +6,7 @@ import dataclasses
 
 from mmengine.config import Config, ConfigDict
 
-from ..datasets.skeleton_dataset import unrepeated
+from ..datasets.skeleton_dataset import parts_of
 from .workloads import Setting
 
 #: What can be swept, and what it is.
@@ -86,7 +86,7 @@ def _set_joints(cfg: Config, joints: int) -> None:
 
 def _datasets(cfg: Config) -> list[ConfigDict]:
     loaders = (cfg.get('train_dataloader'), cfg.get('eval_dataloader'))
-    return [unrepeated(loader.dataset) for loader in loaders if loader]
+    return [part for each in loaders if each for part in parts_of(each.dataset)]
 
 
 def _body(num_joints: int) -> dict:

@@ -22,7 +22,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from ..apis.commands import enable_amp
 from ..datasets.annotation import save_annotation
-from ..datasets.skeleton_dataset import unrepeated
+from ..datasets.skeleton_dataset import parts_of
 from ..datasets.transforms import BaseSkeletonMasking
 from .cost import flop_counter
 from .timing import CudaClock, HostClock, Parts
@@ -168,7 +168,7 @@ class Setting:
         loader.update(batch_size=self.batch_size, num_workers=self.workers)
         loader.persistent_workers = False
         if self.data == 'synthetic':
-            dataset = unrepeated(loader.dataset)
+            dataset = parts_of(loader.dataset)[0]
             clips = synthetic_clips(
                 # 25 for the stock configs, of NTU RGB+D, which do not say it.
                 dataset.get('num_joints', 25),
@@ -188,9 +188,7 @@ class Setting:
         return loader
 
 
-def synthetic_clips(
-    num_joints: int, channels: int, persons: float, num_clips: int = SYNTHETIC_CLIPS
-) -> list[dict]:
+def synthetic_clips(num_joints: int, channels: int, persons: float) -> list[dict]:
     """Annotations of bodies that drift at random, always the same ones.
 
     A clip has 60 to 140 frames. Those with a second person are spread evenly.
@@ -199,7 +197,6 @@ def synthetic_clips(
         num_joints: V.
         channels: C, coordinates of a joint.
         persons: Share of clips with a second person, 0..1.
-        num_clips: How many.
 
     Raises:
         ValueError: ``persons`` is out of range.
@@ -208,7 +205,7 @@ def synthetic_clips(
         raise ValueError(f'persons={persons} must be a share of clips, from 0 to 1.')
     rng = np.random.default_rng(0)
     clips = []
-    for index in range(num_clips):
+    for index in range(SYNTHETIC_CLIPS):
         # What rounding takes from 1/6 must not move a person to the next clip.
         second = int((index + 1) * persons + 1e-9) - int(index * persons + 1e-9)
         frames = int(rng.integers(60, 141))
@@ -278,10 +275,10 @@ class TrainStep:
         self.runner.model.to(setting.device)
         self.parts = Parts(clock)
         if not setting.compile and not setting.workers:
-            dataset = unwrapped(self.runner.train_dataloader.dataset)
-            for transform in dataset.pipeline.transforms:
-                if isinstance(transform, BaseSkeletonMasking):
-                    self.parts.wrap(transform, 'transform', 'masks')
+            for dataset in parts_of(self.runner.train_dataloader.dataset):
+                for transform in dataset.pipeline.transforms:
+                    if isinstance(transform, BaseSkeletonMasking):
+                        self.parts.wrap(transform, 'transform', 'masks')
         table = COMPILED_PARTS if setting.compile else TRAIN_PARTS
         wrap_all(self.parts, self.runner, table)
 
@@ -355,13 +352,16 @@ class Inference:
 
 
 class Transforms:
-    """One sample through the training pipeline, from the data set's memory on."""
+    """One sample through the training pipeline, from the data set's memory on.
+
+    Of joined sets it is the first one's.
+    """
 
     def __init__(self, setting: Setting, clock: HostClock | CudaClock) -> None:
         self.clips = 1
         with tempfile.TemporaryDirectory() as folder:
             loader = setting.loader('train_dataloader', folder)
-            self.dataset = DATASETS.build(unrepeated(loader.dataset))
+            self.dataset = DATASETS.build(parts_of(loader.dataset)[0])
         self._indices = itertools.cycle(range(len(self.dataset)))
         self.parts = Parts(clock)
         self.parts.wrap(self.dataset, 'get_data_info', 'read')
@@ -415,10 +415,3 @@ def wrap_all(parts: Parts, owner: object, table: dict[str, str]) -> None:
             continue
         if hasattr(found, method):
             parts.wrap(found, method, name)
-
-
-def unwrapped(dataset: object) -> object:
-    """The data set itself, where it stands in one that repeats it."""
-    while hasattr(dataset, 'dataset'):
-        dataset = dataset.dataset
-    return dataset

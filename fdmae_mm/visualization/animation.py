@@ -19,7 +19,6 @@ def save_animation(
     layout: SkeletonLayout,
     path: str | os.PathLike,
     title: str = '',
-    frame_rate: int = 10,
 ) -> None:
     """Save a GIF of a clip, of what the encoder saw of it, and of its completion.
 
@@ -31,7 +30,6 @@ def save_animation(
         layout (SkeletonLayout): Bones to draw.
         path (path-like): Where the animation goes.
         title (str): Drawn above.
-        frame_rate (int): Frames a second.
     """
     shown = np.stack([original, reconstructed])
     measured = shown[shown.any(axis=-1)][:, :2]
@@ -60,6 +58,6 @@ def save_animation(
             format='gif',
             save_all=True,
             append_images=pictures[1:],
-            duration=round(1000 / frame_rate),
+            duration=100,  # ms a frame
             loop=0,
         )

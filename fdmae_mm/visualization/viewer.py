@@ -21,8 +21,8 @@ from mmengine.dataset import BaseDataset, Compose, pseudo_collate
 
 from ..apis.loading import LoadedModel, load_model
 from ..datasets.annotation import clip_name, load_annotation
-from ..datasets.keypoints import measured_joints, seen_joints
-from ..datasets.layouts import SkeletonLayout, get_layout
+from ..datasets.keypoints import measured_joints, present_persons, seen_joints
+from ..datasets.layouts import SkeletonLayout, get_layout, read_layout
 from ..datasets.skeleton_dataset import SkeletonDataset, parts_of
 from ..datasets.transforms import SkeletonStream
 from ..files import written_whole
@@ -94,15 +94,15 @@ def view(
         names: ``frame_dir`` of the clips to show.
         num_clips: How many clips to show where ``names`` does not say which: the same
             number of each split and class, as far as there are as many.
-        layout: Layout of the joints, where neither the pipeline nor the annotation
-            file names it.
+        layout: Layout of the joints, as :func:`read_layout` takes it, where neither
+            the pipeline nor the annotation file names it.
         head: The head whose prediction is shown.
 
     Raises:
         ImportError: A page is wanted, and plotly is not installed.
-        KeyError: The model has no such head, or the layout is not known.
-        ValueError: ``out`` has another suffix, a clip or split is not there, or the
-            model's input are not joints.
+        KeyError: The model has no such head, or the file names an unknown layout.
+        ValueError: ``out`` has another suffix, a clip or split is not there, the
+            given layout is unknown, or the model's input are not joints.
     """
     out = Path(out)
     if out.suffix not in ('.html', '.gif', *FORMATS):
@@ -131,7 +131,11 @@ def view(
         clips = list(reconstruct_clips(pretrained, samples, head))
     else:
         clips = [
-            ViewedClip(clip_name(sample), int(sample['label']), _present(sample))
+            ViewedClip(
+                clip_name(sample),
+                int(sample['label']),
+                sample['keypoint'][present_persons(sample)],
+            )
             for sample in samples
         ]
     if judge:
@@ -453,9 +457,11 @@ def _layout(
     judge: LoadedModel | None,
     dataset: BaseDataset,
 ) -> SkeletonLayout:
-    if layout is None and pretrained:
+    if layout is not None:
+        return read_layout(layout)
+    if pretrained:
         layout = pretrained.layout
-    elif layout is None:
+    else:
         layout = (judge and judge.source_layout) or dataset.metainfo.get('layout')
     if layout is None:
         raise ValueError(
@@ -509,12 +515,6 @@ def _spread(groups: Sequence[Hashable], count: int) -> list[int]:
         rank.append(seen[group])
         seen[group] += 1
     return sorted(sorted(range(len(groups)), key=rank.__getitem__)[:count])
-
-
-def _present(sample: Mapping) -> np.ndarray:
-    """The persons of an annotation who are there."""
-    keypoint = sample['keypoint']
-    return keypoint[keypoint.any(axis=(1, 2, 3))]
 
 
 def _batches(samples: Sequence[dict]) -> Iterator[Sequence[dict]]:

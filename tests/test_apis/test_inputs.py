@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_the_fields_of_a_layout_are_read_once_for_a_file(tmp_path, monkeypatch):
         built.extend([layout] if isinstance(layout, dict) else [])
         return get_layout(layout)
 
-    monkeypatch.setattr('fdmae_mm.apis.inputs.get_layout', counted)
+    monkeypatch.setattr('fdmae_mm.datasets.layouts.get_layout', counted)
     clips = [dict(frame_dir=name, keypoint=array(1, 3, 2, 3)) for name in 'abc']
     content = dict(split={}, annotations=clips, metainfo=dict(layout=fields))
     save_annotation(content, tmp_path / 'a.pkl')
@@ -132,11 +133,12 @@ def test_a_table_and_poses_of_mmpose_take_the_layout_of_the_model(tmp_path):
         one(tmp_path / 'b.json')
 
 
-def test_a_table_needs_a_layout_that_has_a_name(tmp_path):
-    (tmp_path / 'a.csv').write_text('0,0,0\n')
+def test_a_table_needs_a_layout(tmp_path):
+    (tmp_path / 'a.csv').write_text('0,0,1\n')
     layout = layout_from_joints('own', ['hip'], [])
+    assert one(tmp_path / 'a.csv', model_layout=layout).layout == layout
     with pytest.raises(ValueError, match='layout of its joints must be given'):
-        one(tmp_path / 'a.csv', model_layout=layout)
+        one(tmp_path / 'a.csv', model_layout=None)
 
 
 @pytest.mark.parametrize('name', [NTU_NAME, 'kinect.skeleton'])
@@ -232,12 +234,14 @@ def test_frames_of_openpose_by_name(tmp_path):
     *others, left_out = read(tmp_path, format='openpose')
     assert len(others) == 3
     assert 'layouts of 18 joints: openpose;' in left_out.reason
-    (clip,) = [
-        clip
-        for clip in read(tmp_path, format='openpose', layout='openpose')
-        if not isinstance(clip, LeftOut)
-    ]
-    assert (clip.name, clip.layout) == ('coco', LAYOUTS['openpose'])
+    own = replace(LAYOUTS['openpose'], name='own')
+    for given, layout in ('openpose', LAYOUTS['openpose']), (own, own):
+        (clip,) = [
+            clip
+            for clip in read(tmp_path, format='openpose', layout=given)
+            if not isinstance(clip, LeftOut)
+        ]
+        assert (clip.name, clip.layout) == ('coco', layout)
 
 
 def test_a_video_goes_through_the_pose_estimator(tmp_path):

@@ -65,6 +65,31 @@ def test_trunk_goes_where_the_angles_say(bones):
     assert shoulders[3, 2] < -0.1
 
 
+def test_head_goes_where_the_angles_say(bones):
+    pose = Pose.upright(3)
+    pose.nod[1], pose.look[2] = 30, 90
+    joints = move(bones, pose)
+    head = joints[:, J['head']] - joints[:, J['neck']]
+    _, up, back = head[0]  # the face is in front of the neck
+    assert up > 0 > back
+    assert np.allclose(head[1], rotation(0, np.array(-30.0)) @ head[0])
+    assert head[1, 2] < back - 0.05
+    assert np.allclose(head[2], (back, up, 0))
+
+
+def test_legs_go_where_the_angles_say(bones):
+    pose = Pose.upright(3)
+    pose.legs[1, :, 1] = 30  # both sideways
+    pose.legs[2] = (60, 0, 20)
+    joints = move(bones, pose)
+    for side, sign in (('left', -1), ('right', 1)):
+        thigh = joints[:, J[f'{side}_knee']] - joints[:, J[f'{side}_hip']]
+        assert sign * thigh[1, 0] > 0.1
+        # Turned up by 60 - 20, and of 40 the ankle takes back 0.8.
+        foot = joints[:, J[f'{side}_foot']] - joints[:, J[f'{side}_ankle']]
+        assert np.allclose(foot[2], rotation(0, np.array(8.0)) @ foot[0])
+
+
 def test_squat_lowers_the_pelvis_and_keeps_the_feet(bones):
     pose = Pose.upright(2)
     pose.legs[1] = (90, 0, 90)

@@ -264,6 +264,14 @@ def test_an_empty_place_in_front_is_put_behind(build, annotation):
     assert np.array_equal(found, np.stack([one, one * 0]))
 
 
+def test_an_empty_place_in_the_middle_is_put_behind(build, annotation):
+    clip = annotation['annotations'][0]
+    one = clip['keypoint'][0]
+    clip['keypoint'] = np.stack([one, one * 0, one * 2])
+    found = build().get_data_info(0)['keypoint']
+    assert np.array_equal(found, np.stack([one, one * 2, one * 0]))
+
+
 def test_clips_of_two_and_of_three_coordinates(build, annotation):
     clip = annotation['annotations'][1]
     clip['keypoint'] = clip['keypoint'][..., :2]
@@ -337,9 +345,10 @@ def test_wrong_type(build, annotation, keypoint):
         build()
 
 
-def test_total_frames_must_be_those_of_the_clip(build, annotation):
-    annotation['annotations'][1]['total_frames'] = 7
-    with pytest.raises(ValueError, match=r'clip b: total_frames=7, .* 4 frames'):
+@pytest.mark.parametrize('total', [3, 7])
+def test_total_frames_must_be_those_of_the_clip(build, annotation, total):
+    annotation['annotations'][1]['total_frames'] = total
+    with pytest.raises(ValueError, match=rf'clip b: total_frames={total}, .* 4 frames'):
         build()
 
 
@@ -349,10 +358,18 @@ def test_total_frames_must_be_an_integer(build, annotation):
         build()
 
 
-def test_score_of_another_shape(build, annotation):
-    annotation['annotations'][1]['keypoint_score'] = np.ones((4, 5))
+@pytest.mark.parametrize('shape', [(4, 5), (1, 4, 6)])
+def test_score_of_another_shape(build, annotation, shape):
+    annotation['annotations'][1]['keypoint_score'] = np.ones(shape)
     with pytest.raises(ValueError, match=r'clip b: keypoint_score .*\(1, 4, 5\)'):
         build()
+
+
+def test_largest_label_is_that_of_the_split(build, annotation):
+    del annotation['metainfo']['classes']
+    annotation['annotations'][1]['label'] = 7
+    assert build().max_label == 7
+    assert build(split='val').max_label == 2
 
 
 @pytest.mark.parametrize('label', [-1, 'x', 1.0, None])
@@ -567,6 +584,8 @@ def test_unknown_draw(build):
 def test_classes_are_kept_with_their_labels(build, many):
     assert count(build(classes=[0, 2])) == [100, 0, 4]
     assert count(build(classes=[1, 2], label_share=0.1)) == [0, 3, 1]
+    half = dict(label_share=0.5, draw='plain')  # of what is kept
+    assert {len(build(classes=[1, 2], draw_seed=i, **half)) for i in range(5)} == {17}
 
 
 def test_a_clip_is_not_compared_with_every_class(build, annotation):

@@ -54,6 +54,19 @@ def test_likeness_weighs_joints_by_score():
     assert alike(moved, np.array([1, 1, 1, 0.5])) == pytest.approx(expected)
 
 
+def test_size_is_that_of_both_boxes():
+    # Squares of the sides, 10 and 10, and 0 and 10: 100 and 50 in the mean.
+    found = alike(pose(0, 2), np.array([1, 0, 1, 0]))
+    assert found == pytest.approx(np.exp(-4 / (2 * 0.04 * 75)))
+
+
+def test_likeness_is_the_same_from_either_side():
+    moved, score = pose(1)[None], np.array([[1, 0.5, 1, 0]])
+    moved[0, 0] += [3, 0]
+    one, other = (pose()[None], np.ones((1, 4))), (moved, score)
+    assert likeness(*one, *other) == pytest.approx(likeness(*other, *one))
+
+
 @pytest.mark.skipif(
     importlib.util.find_spec('mmpose') is None, reason='mmpose is not installed'
 )
@@ -190,3 +203,31 @@ def test_persons_are_ordered_by_presence_score_and_movement():
     assert choose(given, 1, min_frames=5) == [moving]
     assert choose(given, 9, min_frames=4)[-1] is short
     assert choose([short], 2, min_frames=5) == []
+
+
+def test_speed_is_the_mean_of_the_last_and_that_before():
+    """Of the joints that both frames have: where one was not found it is at 0."""
+    track, three, four = Track(), np.array([1, 1, 1, 0]), np.ones(4)
+    for frame, moved, score in ((0, 0, three), (1, 1, four), (3, 7, three)):
+        track.append(frame, 0, pose(moved) * (score > 0)[:, None], score)
+    # One pixel a frame, and three over two frames.
+    assert track.velocity.tolist() == [2, 0]
+    assert track.predict(5)[0].tolist() == [7 + 2 * 2, 0]
+
+
+def test_importance_by_hand():
+    """On a line: two joints at both ends, and two about the middle in half the frames.
+
+    The ends are 4 apart and then 8, each joint is 1 and then 3, or 2 and then 4, from
+    the middle of those that are there: a deviation of 1, and of the size a share of
+    1 / sqrt((4^2 + 8^2) / 2).
+    """
+    track = Track()
+    for t, joints in enumerate(
+        ([100, 104, 101, 103], [100, 104, 0, 0], [100, 108, 101, 107], [100, 108, 0, 0])
+    ):
+        joints = np.array(joints, np.float32)[:, None]
+        track.append(t, 0, joints, (joints[:, 0] > 0).astype(np.float32))
+    score = 3 * (1 + 1 / 40**0.5) / 4  # present in the mean: 1, 1/2, 1, 1/2
+    less, more = (make_track([pose()] * 4, score=score + d) for d in (-0.01, 0.01))
+    assert choose([less, track, more], 3, min_frames=1) == [more, track, less]

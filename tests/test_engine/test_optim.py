@@ -138,6 +138,19 @@ def test_without_weight_decay_the_default_of_the_optimizer_holds():
     optimizer.step()  # not with weight_decay=None
 
 
+def test_rates_are_shares_of_the_given_one_and_adamw_decays_by_default():
+    model = torch.nn.Module()
+    model.backbone = SkeletonTransformer(
+        embed_dims=8, depth=1, num_heads=2, num_joints=3, clip_len=4
+    )
+    config = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.2))
+    constructor = SkeletonLayerDecayConstructor(config, dict(layer_decay_rate=0.5))
+    found = settings_of(constructor(model).optimizer)
+    embed = model.backbone.patch_embed
+    assert found[id(embed.weight)] == (0.05, 0.01)
+    assert found[id(embed.bias)] == (0.05, 0)
+
+
 def test_parameters_of_the_same_settings_share_a_group():
     torch.manual_seed(0)
     size = dict(embed_dims=8, depth=2, num_heads=2, num_joints=3, clip_len=4)
@@ -165,6 +178,15 @@ def test_settings_of_a_group_may_be_lists():
     groups = GroupedOptimWrapperConstructor(config, rules)(model).optimizer.param_groups
     found = [(list(group['betas']), len(group['params'])) for group in groups]
     assert sorted(found) == [([0.9, 0.99], 4), ([0.9, 0.999], 2)]
+
+
+def test_groups_of_other_values_stay_apart():
+    model = torch.nn.Sequential(*(torch.nn.Linear(1, 1) for _ in range(3)))
+    config = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=1.0))
+    rules = dict(custom_keys={'0': dict(lr_mult=0.5), '2': dict(lr_mult=0.1)})
+    groups = GroupedOptimWrapperConstructor(config, rules)(model).optimizer.param_groups
+    found = [(group['lr'], len(group['params'])) for group in groups]
+    assert sorted(found) == [(0.1, 2), (0.5, 2), (1.0, 2)]
 
 
 def test_without_rules_there_is_one_group():

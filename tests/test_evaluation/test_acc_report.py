@@ -100,6 +100,15 @@ def test_classes_without_names_are_numbered(tmp_path, meta):
     assert rows(tmp_path / 'confusion_matrix.csv')[0][1:] == ['0', '1', '2', '3']
 
 
+def test_classes_beyond_the_named_are_numbered(tmp_path):
+    metric = build(out_dir=str(tmp_path))
+    metric.dataset_meta = dict(classes=['wave', 'walk'])
+    process(metric, PAIRS)
+    metric.evaluate(len(PAIRS))
+    names = rows(tmp_path / 'confusion_matrix.csv')[0][1:]
+    assert names == ['wave', 'walk', '2', '3']
+
+
 def test_a_later_evaluation_replaces_the_tables_and_padding_is_dropped(tmp_path):
     metric = build(out_dir=str(tmp_path))
     process(metric, PAIRS)

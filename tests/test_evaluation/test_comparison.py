@@ -73,6 +73,12 @@ def test_folds_are_put_together_in_any_order():
     assert result[:3] == (4, 0.75, 0.5)
 
 
+def test_clips_are_paired_by_name():
+    a, b = run([1, 0, 1, 0], list('abcd')), run([0, 1, 0, 1], list('dcba'))
+    result = compare_scores(dict(a=a), dict(b=b))
+    assert result == (4, 0.5, 0.5, 0, 0, 1)
+
+
 def test_equal_scores_count_as_in_a_test():
     tied = Scores(np.full((4, 3), 1 / 3), np.array([0, 1, 2, 2]), list('abcd'))
     (top1,) = top_k_accuracy(tied.scores, tied.labels)

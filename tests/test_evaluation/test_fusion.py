@@ -99,6 +99,7 @@ def test_nothing_in_a_file_is_run(write, tmp_path, kind):
         [],
         [1],
         [dict(gt_label=torch.tensor([0]))],
+        [dict(pred_score=torch.ones(2), gt_label=torch.tensor([0, 1]))],
         samples([[0.5], [0.5, 0.5]], [0, 0]),
     ],
 )
@@ -156,6 +157,8 @@ def test_clips_without_names_are_told(capfd):
     """As MMAction2's own configs pack them: other clips could have the same labels."""
     named, unnamed = stream(JOINT), stream(BONE, names=[None] * 4)
     fuse_scores(dict(joint=named, bone=named), [1, 1])
+    assert 'frame_dir' not in ''.join(capfd.readouterr())
+    fuse_scores(dict(joint=unnamed), [1])  # compared with nothing
     assert 'frame_dir' not in ''.join(capfd.readouterr())
     fuse_scores(dict(joint=unnamed, bone=unnamed), [1, 1])
     assert 'joint, bone: clips have no frame_dir' in ''.join(capfd.readouterr())

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -21,7 +23,7 @@ def knn_accuracy(bank, bank_labels, queries, labels, **settings):
 
 
 def euclidean_accuracy(bank, bank_labels, queries, labels):
-    scores = nearest_neighbor_scores(bank, bank_labels, queries, 'euclidean')
+    scores = nearest_neighbor_scores(bank, bank_labels, queries)
     return top1_accuracy(scores, labels)
 
 
@@ -60,9 +62,13 @@ def test_equal_to_the_head_that_a_runner_tests(k, monkeypatch):
     assert 20 < top1_accuracy(scores, labels) < 100
     found = knn_scores(bank, bank_labels, queries, k=k)
     assert torch.allclose(found, scores, atol=1e-6)
-    if k == 1:
-        one = nearest_neighbor_scores(bank, bank_labels, queries)
-        assert torch.equal(one, found)
+
+
+@pytest.mark.parametrize('scores', [nearest_neighbor_scores, partial(knn_scores, k=1)])
+def test_a_class_without_clips_keeps_its_place(scores):
+    bank, labels = torch.eye(2), torch.tensor([0, 2])
+    found = scores(bank, labels, bank)
+    assert found.tolist() == [[1, 0, 0], [0, 0, 1]]
 
 
 def test_more_neighbours_than_clips():
@@ -141,6 +147,12 @@ def test_few_shot_by_hand():
         features, labels, ways=2, shots=1, queries=3, classes=[1, 2]
     )
     assert apart == (100, 0)
+
+
+def test_few_shot_takes_each_class_once_in_any_order():
+    args = dict(ways=2, shots=1, queries=5, episodes=20)
+    one = few_shot_accuracy(*random_set(400), classes=[1, 2, 4], **args)
+    assert few_shot_accuracy(*random_set(400), classes=[4, 1, 2, 1], **args) == one
 
 
 def test_few_shot_compares_the_direction_of_a_mean_of_directions():

@@ -11,6 +11,7 @@ from fdmae_mm.evaluation import (
     extract_joints,
     extract_views,
     hold_out_groups,
+    knn_scores,
     linear_probe_scores,
     nearest_neighbor_scores,
     probe_features,
@@ -30,20 +31,14 @@ def linear_probe_accuracy(features, known, queries, labels, **schedule):
 def test_cosine_ignores_length_and_euclid_does_not():
     bank = torch.tensor([[10.0, 0.0], [0.0, 1.0]])
     query = torch.tensor([[1.0, 0.8]])  # nearer to the second in space, first in angle
-    for metric, label in (('cosine', 0), ('euclidean', 1)):
-        found = nearest_neighbor_scores(bank, LABELS, query, metric)
-        assert found.tolist() == [[1 - label, label]]
+    assert knn_scores(bank, LABELS, query, k=1).tolist() == [[1, 0]]
+    assert nearest_neighbor_scores(bank, LABELS, query).tolist() == [[0, 1]]
 
 
 def test_accuracy_is_in_percent():
     scores = torch.tensor([[1.0, 0.1], [1.0, 0.2], [1.0, 0.3], [0.0, 1.0]])
     assert top1_accuracy(scores, torch.tensor([0, 0, 1, 1])) == 75
     assert top1_accuracy(scores, torch.tensor([0, 0, 1, 7])) == 50  # an unknown class
-
-
-def test_unknown_metric_is_named():
-    with pytest.raises(ValueError, match="metric='l1'"):
-        nearest_neighbor_scores(torch.eye(2), LABELS, torch.eye(2), 'l1')
 
 
 def test_linear_probe_separates_what_is_linear_and_only_that():
@@ -78,6 +73,11 @@ def test_clips_that_are_left_over_do_no_harm(left_over):
     x = centres[y] + torch.randn(1256, 128, generator=generator)
     known = 256 + left_over
     assert linear_probe_accuracy(x[:known], y[:known], x[300:], y[300:]) > 94
+
+
+def test_a_few_clips_train_a_linear_probe():
+    x, y = torch.eye(4).repeat(2, 1), torch.arange(8) % 4
+    assert linear_probe_accuracy(x, y, x, y) == 100
 
 
 def test_an_epoch_takes_one_view_of_each_clip():
@@ -132,6 +132,9 @@ def test_views_of_a_group_train_no_probe_that_classifies_it():
 def test_one_group_cannot_be_held_out():
     with pytest.raises(ValueError, match=r"in the groups \['a'\]"):
         hold_out_groups((torch.eye(2), LABELS), ['a', 'a'])
+    views = torch.zeros(2, 2, 2), LABELS.flip(0)
+    with pytest.raises(ValueError, match='or their labels differ'):
+        hold_out_groups((torch.eye(2), LABELS), ['a', 'b'], views)
     views = torch.zeros(2, 1, 2), LABELS[:1]
     with pytest.raises(ValueError, match='views are of 1 clips and the bank is of 2'):
         hold_out_groups((torch.eye(2), LABELS), ['a', 'b'], views)
@@ -145,6 +148,7 @@ class Encoder(torch.nn.Module):
         self.dropout = torch.nn.Dropout(0.5)
 
     def data_preprocessor(self, batch, training):
+        assert not training
         return dict(batch, inputs=torch.stack(batch['inputs']))
 
     def extract_feat(self, inputs):
@@ -227,6 +231,19 @@ def test_steps_of_the_linear_probe_are_those_of_mamp():
     assert [step['lr'] for step in steps] == pytest.approx(rates)
     settings = {(step['momentum'], step['weight_decay']) for step in steps}
     assert settings == {(0.9, 0)}
+    # Of the linear layer; the batch norm has none.
+    assert [tuple(p.shape) for p in steps[0]['params']] == [(2, 4), (2,)]
+
+
+def test_a_step_of_the_linear_probe_takes_256_clips():
+    steps = []
+    hook = register_optimizer_step_pre_hook(lambda *_: steps.append(None))
+    try:
+        x, y = torch.randn(600, 4), torch.zeros(600).long()
+        linear_probe_scores(x, y, x, epochs=2)
+    finally:
+        hook.remove()
+    assert len(steps) == 2 * 3  # 256, 256 and 88 clips
 
 
 def test_joints_are_the_coordinates_an_encoder_is_given():
@@ -276,6 +293,17 @@ def test_joints_are_probed_by_distance_plane_and_kernel():
     assert turned['svm'] == pytest.approx(100 - found['svm'])
     held = hold_out_groups((x, y), [i % 2 for i in range(600)], probe=probe_joints)
     assert held['svm'] > 95
+
+
+def test_joints_are_probed_by_every_view():
+    """These say the opposite of the bank, which only the neighbours are of."""
+    x = torch.randn(200, 2, generator=torch.Generator().manual_seed(0))
+    y = (x[:, 0] > 0).long()
+    views = torch.stack([x[:100], x[:100]]), 1 - y[:100]
+    found, _ = probe_joints((x[:100], y[:100]), (x[100:], y[100:]), views)
+    assert found['1nn'] > 90
+    assert found['linear'] < 10
+    assert found['svm'] < 10
 
 
 def test_the_support_vector_machine_has_c_10(monkeypatch):

@@ -97,6 +97,13 @@ def test_the_start_is_that_of_mamp():
     assert model.joint_table.std().item() == pytest.approx(0.02, rel=0.05)
 
 
+def test_defaults_are_those_of_mamp():
+    model = SkeletonTransformer()
+    heads = model.blocks[0].attn.num_heads
+    assert (model.embed_dims, len(model.blocks), heads) == (256, 8, 8)
+    assert (model.clip_len, model.t_patch_size, model.num_joints) == (120, 4, 25)
+
+
 def test_later_blocks_are_dropped_more_often():
     model = build(depth=3, drop_path_rate=0.4)
     rates = [getattr(block.drop_path, 'drop_prob', 0) for block in model.blocks]
@@ -267,6 +274,12 @@ def test_patches_are_dropped_in_training_alone_and_alike_of_each_joint():
 def test_a_patch_of_each_joint_is_always_kept():
     model = build(patch_drop_rate=0.9).train()  # two patches
     assert model(torch.randn(2, 1, 8, 5, 3)).shape == (2, 1, 16, 1, 5)
+
+
+def test_a_share_of_patches_is_rounded():
+    # 30 * (1 - 0.9) is a little less than 3.
+    model = build(clip_len=120, patch_drop_rate=0.9).train()
+    assert model(torch.randn(2, 1, 120, 5, 3)).shape == (2, 1, 16, 3, 5)
 
 
 @pytest.mark.parametrize('name', ['drop_path_rate', 'patch_drop_rate'])

@@ -93,6 +93,13 @@ def test_what_no_clip_shares_is_copied_too():
     assert {s.boxes.device.type for s in found['data_samples']} == {'meta'}
 
 
+def test_what_one_clip_alone_has_is_copied_too():
+    given = batch(2)
+    given['data_samples'][1].set_data(dict(boxes=torch.ones(1)))
+    found = StackedDataPreprocessor().to('meta').cast_data(given)
+    assert found['data_samples'][1].boxes.device.type == 'meta'
+
+
 def test_clips_of_other_lengths_are_copied_one_by_one_and_padded():
     preprocessor = StackedDataPreprocessor().to('meta')
     with Copies() as copies:

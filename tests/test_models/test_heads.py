@@ -172,10 +172,10 @@ def test_a_scale_leaves_out_the_band_that_it_has_no_coefficient_in():
 
 
 def test_frequency_head_takes_its_signal_and_its_loss():
-    # Of a body that stands still the motion is zero, the joints are not.
+    # Of a body that stands still the motion, the default, is zero, the joints are not.
     x = torch.ones(2, 32, 5, 3)
-    for signal, still in (('motion', True), ('joint', False)):
-        head = frequency_head(signal=signal)
+    for signal, still in ((None, True), ('motion', True), ('joint', False)):
+        head = frequency_head(**dict(signal=signal) if signal else {})
         for project in head.project.values():
             torch.nn.init.zeros_(project.weight)
             torch.nn.init.zeros_(project.bias)
@@ -297,6 +297,19 @@ def test_a_target_is_not_rounded_under_autocast(monkeypatch):
     assert torch.equal(found[0], encode(x))
 
 
+def test_a_prediction_is_not_rounded_under_autocast():
+    head = WindowHead(
+        window=8,
+        target=dict(type='DCTTarget'),
+        loss=dict(type='MaskedReconstructionLoss'),
+        in_dims=4,
+        in_channels=3,
+    )
+    with torch.autocast('cpu', torch.bfloat16):
+        found = head.predict(torch.rand(2, 32, 5, 3), {8: torch.randn(2, 4, 5, 4)})
+    assert found.dtype == torch.float32
+
+
 def test_knn_compares_in_float32_under_autocast():
     """In bfloat16 the cosines of near neighbours are all 1."""
     angles = torch.arange(50) * 0.01
@@ -334,6 +347,12 @@ def test_knn_votes_take_a_number_for_each_class():
     assert largest <= 8 * 500
 
 
+def test_knn_votes_of_several_clips_are_averaged_as_they_are():
+    votes = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    found = KNNHead(num_classes=2, in_channels=2).average_clip(votes, num_segs=2)
+    assert found.tolist() == [[0.5, 0.5], [1, 0]]
+
+
 def test_knn_head_without_a_bank_says_what_to_add():
     with pytest.raises(ValueError, match='add FeatureBankHook'):
         KNNHead(3, 2)(torch.ones(1, 1, 2, 1, 1))
@@ -354,6 +373,15 @@ def test_finetune_head_keeps_joints_apart():
     assert torch.allclose(head(feats), head(feats.flip(-2)), atol=1e-6)
 
 
+def test_finetune_head_has_a_hidden_layer_with_batch_norm_and_relu():
+    head = FinetuneHead(3, in_channels=4, num_joints=5, hidden_dims=8, dropout=0.0)
+    feats = torch.randn(6, 1, 4, 3, 5)
+    hidden = head.mlp[0](pool_joints(feats))
+    hidden = hidden - hidden.mean(0)
+    hidden = hidden / (hidden.square().mean(0) + 1e-5).sqrt()
+    assert torch.allclose(head(feats), head.fc(hidden.relu()), atol=1e-5)
+
+
 def test_features_of_other_joints_are_named():
     head = FinetuneHead(3, in_channels=4, num_joints=5)
     with pytest.raises(ValueError, match=r'of 7 joints, .* num_joints=5: set model'):
@@ -366,6 +394,7 @@ def test_finetune_head_drops_features():
     assert torch.equal(head(feats), head(torch.zeros_like(feats)))
     assert not torch.allclose(head.eval()(feats), head(torch.zeros_like(feats)))
     assert FinetuneHead(3, 4).dropout.p == 0.3
+    assert FinetuneHead(3, 4).fc.in_features == 2048
 
 
 def test_finetune_head_drops_values_before_it_averages_them():
@@ -416,6 +445,7 @@ def test_linear_probe_starts_near_zero():
     head.init_weights()
     assert head.fc.weight.std().item() == pytest.approx(0.01, rel=0.05)
     assert not head.fc.bias.any()
+    assert not list(head.norm.parameters())
 
 
 def test_the_bank_is_not_in_the_checkpoint():

@@ -190,6 +190,11 @@ def test_a_batch_without_weight_leaves_the_power_alone():
     assert (loss.power.item(), loss.num_batches.item()) == pytest.approx((4.0, 1.0))
 
 
+def test_defaults_are_those_of_the_method():
+    loss = FrequencyDecoupledLoss([1])
+    assert (loss.normalize, loss.floor, loss.momentum) == ('cell', 0.01, 0.01)
+
+
 def test_power_is_saved_in_the_state_dict():
     assert set(FrequencyDecoupledLoss([1, 2]).state_dict()) == {'power', 'num_batches'}
 

@@ -134,6 +134,10 @@ def test_momentum_path_decodes_the_windows_of_its_head_alone():
     assert asked == [{4: slice(None)}]
 
 
+def test_momentum_head_takes_the_windows_of_all_heads():
+    assert build().momentum_head.windows == (2, 4, 16)
+
+
 def test_momentum_head_has_windows_of_its_own():
     heads = dict(time=TIME)
     model = build(heads=heads, momentum_head=dict(type='MomentumHead', windows=(8,)))
@@ -256,6 +260,18 @@ def test_absent_persons_are_sequences_on_request():
     assert sequences.valid.tolist() == [1, 1, 1, 1]
     mask = torch.stack([sample.mask for sample in samples]).flatten(0, 2)
     assert torch.equal(sequences.masks['mask'], mask)
+
+
+def test_a_mask_is_that_of_its_sequence():
+    inputs, samples = batch(size=2, clips=2, persons=3)
+    inputs[0, 1, 1] = 0
+    sequences = build().sequences(inputs, samples)
+    there = inputs.flatten(3).any(-1).nonzero().tolist()
+    assert len(there) == len(sequences.x) == 11
+    for row, (b, k, m) in enumerate(there):
+        assert torch.equal(sequences.x[row], inputs[b, k, m])
+        for key, mask in sequences.masks.items():
+            assert torch.equal(mask[row], samples[b].get(key)[k, m])
 
 
 def test_a_batch_without_anyone_has_zero_loss_and_gradients():

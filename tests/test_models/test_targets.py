@@ -185,7 +185,7 @@ def test_targets_stay_in_float32_under_autocast():
     assert torch.equal(y, target.encode(x))
 
 
-@pytest.mark.parametrize('start, stop', [(3, 3), (-1, 2), (0, 9)])
+@pytest.mark.parametrize('start, stop', [(3, 3), (0, 0), (-1, 2), (0, 9)])
 def test_range_of_coefficients_is_checked(start, stop):
     with pytest.raises(ValueError, match=r'must be a range within 0\.\.8'):
         DCTTarget(8, 3, start=start, stop=stop)

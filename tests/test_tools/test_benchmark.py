@@ -223,6 +223,17 @@ def test_clips_are_timed_whatever_the_labels_are(tiny_config):
     assert len(work.runner.train_loop.next_batch()['inputs']) == 6
 
 
+def test_joined_sets_are_timed_like_one(tiny_config):
+    cfg = Config.fromfile(tiny_config(PRETRAIN))
+    one = cfg.train_dataloader.dataset.dataset
+    cfg.train_dataloader.dataset = dict(type='ConcatDataset', datasets=[one, one])
+    for data in 'own', 'synthetic':
+        work = Setting('tiny', cfg, batch_size=6, data=data).build(HostClock())
+        work.step()
+        assert work.parts.seconds()['masks'] > 0
+        Setting('tiny', cfg, what='data', data=data).build(HostClock()).step()
+
+
 def test_own_clips_are_those_of_the_annotation_file(tiny_config):
     cfg = Config.fromfile(tiny_config(PRETRAIN))
     for data, first in (('own', 'S001'), ('synthetic', 'clip')):

@@ -673,10 +673,17 @@ def test_a_damaged_checkpoint_is_named(tiny_config, pretrained, tmp_path):
     knn = tiny_config('benchmarks/knn/knn_synthetic.py')
     finetune = tiny_config('benchmarks/finetune/finetune_synthetic.py')
     initial = 'model.backbone.init_cfg.checkpoint'
+    inits = [dict(type='PretrainedSkeleton', checkpoint=str(damaged))]
+    several = tiny_config(
+        'benchmarks/finetune/finetune_synthetic.py',
+        'several',
+        extra=f"model['backbone']['init_cfg'] = {inits}\n",
+    )
     for run, *line in (
         (run_test, knn, str(damaged)),
         (run_probe, knn, str(damaged), '--views', '1'),
         (train, finetune, '--cfg-options', f'{initial}={damaged}'),
+        (train, several, '--cfg-options', f'work_dir={tmp_path}'),
         (
             train,
             finetune,

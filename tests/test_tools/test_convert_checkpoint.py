@@ -431,7 +431,7 @@ def test_a_namespace_is_allowed_for_these_files_alone(mamp_file):
 @pytest.mark.parametrize(
     'content, message',
     [
-        (b'not a checkpoint', 'was not read: it is damaged or no checkpoint'),
+        (b'not a checkpoint', 'was not read, it is damaged or no checkpoint'),
         ([1], 'holds a list, not a dict'),
         (dict(state_dict={}), "no weights under 'model', only ['state_dict']"),
         (dict(model=dict(norm=3)), "model['norm'] is a int, expected a tensor"),

@@ -20,10 +20,10 @@ def test_frames_of_the_animation(tmp_path):
     original = np.array([upright, lying], float)
     mask = np.array([[True, True], [True, False]])
     path = tmp_path / 'clip.gif'
-    save_animation(original, mask, original[::-1], LAYOUT, path, 'title', frame_rate=5)
+    save_animation(original, mask, original[::-1], LAYOUT, path, 'title')
     with Image.open(path) as picture:
         assert picture.n_frames == 2
-        assert picture.info['duration'] == 200
+        assert picture.info['duration'] == 100
         frames = []
         for index in range(2):
             picture.seek(index)

@@ -316,6 +316,7 @@ def test_animation_of_a_clip(models, tmp_path, monkeypatch, synthetic_annotation
         ('page.html', dict(names=['nope']), r"no clips \['nope'\]. Its first is"),
         ('page.html', dict(num_clips=0), 'num_clips=0 must be at least 1'),
         ('page.html', dict(layout='coco'), "25 joints, layout 'coco' 17"),
+        ('page.html', dict(layout='mine'), "'mine' is unknown.* give a .json file"),
         ('page.html', dict(config='knn_synthetic'), 'weights=None go together'),
     ],
 )

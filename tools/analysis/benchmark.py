@@ -27,7 +27,7 @@ import torch
 from mmengine.config import Config
 
 from fdmae_mm.apis.loading import find_config, override
-from fdmae_mm.apis.options import ConfigOptions
+from fdmae_mm.apis.options import ConfigOptions, tool_parser
 from fdmae_mm.files import check_writable, written_whole
 from fdmae_mm.speed import QUANTITIES, Script, Setting, benchmark, changed
 from fdmae_mm.speed.workloads import COUNTED_CLIPS
@@ -100,10 +100,7 @@ def setting(config: str, options: dict | None, args: argparse.Namespace) -> Sett
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.replace('python tools/analysis/benchmark.py', '%(prog)s'),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     add = parser.add_argument
     add('config', help='config file, or the name of a shipped one')
     add(

@@ -24,9 +24,9 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 
 from fdmae_mm.apis.loading import LoadedModel, find_config, load_model, override
-from fdmae_mm.apis.options import ConfigOptions
+from fdmae_mm.apis.options import ConfigOptions, tool_parser
 from fdmae_mm.datasets.annotation import load_annotation
-from fdmae_mm.datasets.layouts import SkeletonLayout, get_layout, layouts_of
+from fdmae_mm.datasets.layouts import SkeletonLayout, layouts_of, read_layout
 from fdmae_mm.evaluation import extract_features
 from fdmae_mm.files import check_writable
 from fdmae_mm.visualization import (
@@ -178,10 +178,7 @@ def masking(args: argparse.Namespace) -> Figure:
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.replace('python tools/analysis/plot.py', '%(prog)s'),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     plots = parser.add_subparsers(title='plots', required=True, metavar='PLOT')
 
     sub = _add(plots, features)
@@ -277,7 +274,8 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 def _add_body(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        '--layout', help='name of the layout, where no transform of the config tells'
+        '--layout',
+        help='layout, where no transform of the config tells: a name or a .json file',
     )
 
 
@@ -301,7 +299,7 @@ def _load(args: argparse.Namespace) -> LoadedModel:
 
 def _layout(found: SkeletonLayout | None, args: argparse.Namespace) -> SkeletonLayout:
     if args.layout:
-        return get_layout(args.layout)
+        return read_layout(args.layout)
     if found is None:
         raise ValueError(
             f'No transform of {args.config} names a layout: give --layout.'

@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from fdmae_mm.apis.options import tool_parser
 from fdmae_mm.datasets.annotation import add_out, save_annotation
 from fdmae_mm.datasets.converters import CONVERTERS, convert, summarize
 from fdmae_mm.datasets.synthetic import make_synthetic
@@ -20,10 +21,7 @@ from fdmae_mm.files import check_writable, printable
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.replace('python tools/data/convert.py', '%(prog)s'),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     formats = parser.add_subparsers(dest='format', metavar='FORMAT', required=True)
     synthetic = formats.add_parser('synthetic', help='make the embedded synthetic set')
     synthetic.add_argument('--seed', type=int, default=0)

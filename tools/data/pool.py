@@ -1,6 +1,6 @@
 """Puts training splits of several sets into one annotation file, in one layout.
 
-python tools/data/pool.py data/pooled.pkl --layout kinect_v1 \
+python tools/data/pool.py data/pooled.pkl --layout kinect_v1 \\
     data/nw_ucla.pkl:xview_train data/utd_mhad.pkl:xsub_train
 """
 
@@ -11,9 +11,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fdmae_mm.apis.options import tool_parser
 from fdmae_mm.datasets.annotation import add_out, save_annotation
 from fdmae_mm.datasets.converters import summarize
-from fdmae_mm.datasets.converters.folder import add_layout, read_layout
+from fdmae_mm.datasets.converters.folder import add_layout
+from fdmae_mm.datasets.layouts import read_layout
 from fdmae_mm.datasets.pooling import pool
 from fdmae_mm.errors import one_line
 from fdmae_mm.files import check_writable
@@ -21,10 +23,7 @@ from fdmae_mm.files import check_writable
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.replace('python tools/data/pool.py', '%(prog)s'),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     add_out(parser)
     parser.add_argument(
         'sources', nargs='+', metavar='FILE:SPLIT', help='what is put into it'

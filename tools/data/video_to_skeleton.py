@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fdmae_mm.apis.options import tool_parser
 from fdmae_mm.apis.poses import mmdet_detector
 from fdmae_mm.apis.video import VideoPoseEstimator, convert_videos
 from fdmae_mm.datasets.annotation import add_out
@@ -26,12 +27,7 @@ from fdmae_mm.files import printable
 
 def parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__.replace(
-            'python tools/data/video_to_skeleton.py', '%(prog)s'
-        ),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument(
         'source',
         metavar='VIDEOS',

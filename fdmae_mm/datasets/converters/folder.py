@@ -4,57 +4,26 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import unicodedata
 from abc import abstractmethod
 from argparse import ArgumentParser
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
 
 from ..keypoints import check_order, check_scores
-from ..layouts import LAYOUTS, SkeletonLayout, get_layout
+from ..layouts import LAYOUTS, SkeletonLayout, read_layout
 from .base import BAD_ARRAY, BadFileError, BaseConverter
 
 _TABLE = 'labels.csv'
 # Endings that the table may name a sample by; other dots belong to the name.
 _SUFFIXES = {'.npy', '.csv', '.json', '.mp4', '.avi', '.mov', '.mkv', '.webm'}
-
-
-def read_layout(layout: str) -> SkeletonLayout:
-    """Reads the layout that an option names.
-
-    Args:
-        layout: Name of a known layout, or path of a .json file with what
-            :func:`get_layout` takes. {"joints": names in the order of the data,
-            "edges": pairs of names or of indices} is enough: what else there is to know
-            follows from the names.
-
-    Raises:
-        ValueError: No layout has this name, or the file describes none.
-        OSError: The file cannot be read.
-    """
-    if not layout.endswith('.json'):
-        if layout not in LAYOUTS:
-            raise ValueError(
-                f'layout {layout!r} is unknown. Known: {sorted(LAYOUTS)}. For any '
-                'other give a .json file with "joints" (names) and "edges" (pairs).'
-            )
-        return LAYOUTS[layout]
-    try:
-        # Editors of Windows begin a file with a mark.
-        content = json.loads(Path(layout).read_text(encoding='utf-8-sig'))
-        if not isinstance(content, dict):
-            raise ValueError(f'expected a dict, found a {type(content).__name__}')
-        return get_layout({'name': Path(layout).stem, **content})
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f'{layout} describes no layout: {error}') from error
 
 
 def add_layout(parser: ArgumentParser, **kwargs) -> None:
@@ -116,7 +85,7 @@ class LabelledConverter(BaseConverter):
     suffixes: tuple[str, ...]
     default_layout: str | None = None
 
-    def __init__(self, layout: str, seed: int = 0) -> None:
+    def __init__(self, layout: str | Mapping | SkeletonLayout, seed: int = 0) -> None:
         self._skeleton = read_layout(layout)
         self.layout = layout_entry(self._skeleton)
         self.seed = seed

@@ -14,8 +14,9 @@ from typing import IO, BinaryIO
 
 import numpy as np
 
+from ..layouts import read_layout
 from .base import BAD_ARRAY, BadFileError, BaseConverter
-from .folder import add_layout, layout_entry, read_layout
+from .folder import add_layout, layout_entry
 from .ntu import NTU60Converter, NTU120Converter
 from .pku_mmd import PKUMMD1Converter, PKUMMD2Converter
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
+from scipy.spatial.transform import Rotation
 
 from fdmae_mm.datasets.keypoints import (
     check_frames,
@@ -519,20 +520,9 @@ class RandomRotate3D(BaseTransform):
                 f'C={keypoint.shape[-1]}. Take it out of the pipeline of 2-D data.'
             )
         angles = np.random.uniform(-1, 1, size=3) * self.theta
-        results['keypoint'] = _rotate(keypoint, _rotation(angles))
+        turn = Rotation.from_euler('xyz', angles)  # Rz Ry Rx
+        results['keypoint'] = _rotate(keypoint, turn.as_matrix())
         return results
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(theta={self.theta.tolist()})'
-
-
-def _rotation(angles: np.ndarray) -> np.ndarray:
-    """Rz Ry Rx of the right-handed angles (x, y, z) in radians, (3, 3)."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
-    return np.array(
-        [
-            [cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx],
-            [sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx],
-            [-sy, cy * sx, cy * cx],
-        ]
-    )

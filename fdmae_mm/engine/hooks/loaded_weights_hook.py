@@ -36,6 +36,11 @@ def refuse_missing(missing: list[str], source: str | os.PathLike) -> None:
         )
 
 
+def initializers(init_cfg: dict | Iterable[dict] | None) -> list[dict]:
+    """What an ``init_cfg`` names: one initializer, several or none."""
+    return [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or ())
+
+
 def _missing(
     module: nn.Module, loaded: dict[str, Tensor], prefix: str = ''
 ) -> list[str]:
@@ -110,8 +115,7 @@ def refuse_other_encoder(
         ValueError: The checkpoint lacks weights of the backbone, has them in another
             shape, or of another number of attention heads; or the backbone has others.
     """
-    init_cfg = init_cfg or []
-    for init in init_cfg if isinstance(init_cfg, list) else [init_cfg]:
+    for init in initializers(init_cfg):
         if 'checkpoint' not in init:
             continue
         loaded = CheckpointLoader.load_checkpoint(init['checkpoint'], 'cpu')

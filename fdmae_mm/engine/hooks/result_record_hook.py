@@ -1,5 +1,4 @@
 import time
-from collections.abc import Sequence
 from numbers import Number
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from ...evaluation.records import made_by, make_record, revision, write_record
+from .loaded_weights_hook import initializers
 
 
 @HOOKS.register_module()
@@ -44,10 +44,8 @@ class ResultRecordHook(Hook):
     def _note_start(self, runner: Runner) -> None:
         self._revision = revision()
         model = runner.cfg.get('model', {})
-        init_cfgs = model.get('backbone', {}).get('init_cfg') or {}
-        if not isinstance(init_cfgs, Sequence):
-            init_cfgs = [init_cfgs]
-        starts = [init.get('checkpoint') for init in init_cfgs]
+        inits = initializers(model.get('backbone', {}).get('init_cfg'))
+        starts = [init.get('checkpoint') for init in inits]
         if not runner._resume:  # what is resumed started from others
             # Weights that are loaded after the model was initialised replace them.
             starts.insert(0, runner._load_from)

@@ -18,8 +18,7 @@ from fdmae_mm.datasets.converters import (
     convert,
     folder,
 )
-from fdmae_mm.datasets.converters.folder import read_layout
-from fdmae_mm.datasets.layouts import get_layout
+from fdmae_mm.datasets.layouts import get_layout, read_layout
 
 # Three joints on a stick, as somebody with few sensors has them.
 LAYOUT = dict(

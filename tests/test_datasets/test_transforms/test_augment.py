@@ -255,6 +255,25 @@ def test_align_falls_back_to_the_hips(steep):
     assert line[2] == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.parametrize(('degrees', 'taken'), [(2, 'hips'), (4, 'shoulders')])
+def test_align_takes_a_line_within_3_degrees_for_vertical(degrees, taken):
+    clip, angle = random_clip(1, frames=1), np.deg2rad(degrees)
+    right, left = NTU.shoulders
+    clip[0, 0, left] = clip[0, 0, right] + [0, np.cos(angle), np.sin(angle)]
+    out = align(clip, layout='nturgb+d')
+    right, left = getattr(NTU, taken)
+    assert (out[0, 0, left] - out[0, 0, right])[2] == pytest.approx(0, abs=1e-5)
+
+
+def test_align_full_falls_back_to_the_hips():
+    clip = random_clip(1, frames=1)
+    clip[0, 0, NTU.shoulders[0]] = 0
+    out = align(clip, layout='nturgb+d', rotate='full')
+    right, left = NTU.hips
+    line = out[0, 0, right] - out[0, 0, left]
+    assert line / np.linalg.norm(line) == pytest.approx([1, 0, 0], abs=1e-5)
+
+
 def test_align_without_any_line_only_centres():
     clip = random_clip(1)
     clip[:, :, [*NTU.shoulders, *NTU.hips]] = 0

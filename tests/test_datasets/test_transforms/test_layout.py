@@ -339,6 +339,7 @@ def test_share_of_mirror_images():
             not np.array_equal(apply(flip, clip)['keypoint'], clip) for _ in range(200)
         )
         assert low <= count <= high
+    assert SkeletonFlip('sbu').prob == 0.5
 
 
 def test_what_is_not_in_pixels_is_an_error():
@@ -428,6 +429,18 @@ def test_relative_joints_are_mapped_as_absolute_ones():
     found = apply(transform, clip - root)['keypoint']
     np.testing.assert_allclose(found, mapped, atol=1e-6)
     assert found[0, :, NTU.joints.index('spine_mid')].any(axis=-1).all()
+
+
+def test_a_root_that_was_never_found_is_not_mapped():
+    clip = random_clip('openpose_body25')
+    center = get_layout('openpose_body25').center
+    relative, score = clip - clip[:, :, [center]], np.ones(clip.shape[:3], np.float32)
+    score[:, :, center] = 0
+    transform = MapSkeleton('openpose_body25', 'nturgb+d')
+    found = apply(transform, relative, score)['keypoint_score']
+    made_of_it = transform.weights[:, center] > 0
+    assert made_of_it.any()
+    assert np.array_equal(found[0, 0] == 0, made_of_it)
 
 
 def test_a_mapped_clip_is_taken_by_what_follows():
