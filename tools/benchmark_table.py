@@ -53,6 +53,7 @@ class Figure(NamedTuple):
     row: str  # pre-training config, or the name of a reference
     column: str
     split: str | None
+    draw: str
     value: float
 
 
@@ -133,7 +134,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     ablated = {} if args.out else ablations(measured, changed)
     shown = {f for group in [methods, *ablated.values()] for f in group}
     if missing := len(set(measured) - shown):
-        unused['figures of folds that another row of their column lacks'] += missing
+        lacking = 'figures of folds or draws that another row of their column lacks'
+        unused[lacking] += missing
     values = grouped(methods)
     if args.out:
         # A row is named by its config, which need not be in this tree.
@@ -203,25 +205,28 @@ def family(split: str | None) -> str:
 
 
 def comparable(figures: Iterable[Figure]) -> list[Figure]:
-    """Figures without those of folds that another row of their column has not.
+    """Figures without folds and draws that another row of their column has not.
 
-    Folds differ by more than methods do, so that a mean over five would not compare
-    with one of them.
+    Folds, and draws of labelled clips, differ by more than methods do, so that a mean
+    over five would not compare with one of them.
     """
     figures = list(figures)
-    folds = defaultdict(lambda: defaultdict(set))  # column -> row -> splits
+    parts = defaultdict(lambda: defaultdict(set))  # column -> row -> folds and draws
     for figure in figures:
-        if numbered(figure.split):
-            folds[figure.key, figure.column][figure.row].add(figure.split)
+        parts[figure.key, figure.column][figure.row].add(part_of(figure))
     common = {
-        column: set.intersection(*rows.values()) for column, rows in folds.items()
+        column: set.intersection(*rows.values()) for column, rows in parts.items()
     }
     return [
         figure
         for figure in figures
-        if not numbered(figure.split)
-        or figure.split in common[figure.key, figure.column]
+        if part_of(figure) in common[figure.key, figure.column]
     ]
+
+
+def part_of(figure: Figure) -> tuple[str | None, str]:
+    """Fold, if it is of one, and draw."""
+    return figure.split if numbered(figure.split) else None, figure.draw
 
 
 def grouped(figures: Iterable[Figure]) -> Values:
@@ -417,7 +422,8 @@ def figures(records: list[dict]) -> tuple[list[Figure], Counter[str]]:
             for protocol, metric in measures:
                 if record['protocol'] == protocol and metric in metrics:
                     value = metrics[metric]
-                    found.append(Figure(key, row, column, record['split'], value))
+                    split, draw = record['split'], draw_of(record)
+                    found.append(Figure(key, row, column, split, draw, value))
                     used = True
         unused[f'records of protocol {record["protocol"]!r}'] += not used
     return found, +unused
@@ -426,17 +432,22 @@ def figures(records: list[dict]) -> tuple[list[Figure], Counter[str]]:
 def identity(record: dict) -> tuple:
     """What two records of one run have in common."""
     start = record['start'] or {}
-    draw = re.search(r'draw_seed=(\d+)', record.get('command') or '')
     return (
         row_of(record),
         *(record[key] for key in ('protocol', 'dataset', 'split', 'seed')),
         *(start.get(key) for key in ('seed', 'epochs')),
-        draw[1] if draw else '0',  # the draw of a config
+        draw_of(record),
         *(
             (s['seed'], s['start'] and s['start']['seed'])
             for s in record.get('streams', ())
         ),
     )
+
+
+def draw_of(record: dict) -> str:
+    """The draw of labelled clips; that of the configs is 0."""
+    draw = re.search(r'draw_seed=(\d+)', record.get('command') or '')
+    return draw[1] if draw else '0'
 
 
 def row_of(record: dict) -> str:

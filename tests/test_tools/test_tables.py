@@ -161,6 +161,19 @@ def test_folds_that_a_row_lacks_are_left_out(tool):
     assert tool['family'](None) == ''
 
 
+def test_draws_that_a_row_lacks_are_left_out(tool):
+    def draw(config, number, top1):
+        found = record(config, 0, protocol='semi10', top1=top1)
+        return dict(found, command=f'train.py x.py --cfg-options a.draw_seed={number}')
+
+    one = draw('mae_set', 0, 40), draw('mae_set', 1, 60), draw('fdmae_set', 1, 70)
+    found, _ = tool['figures'](one)
+    values = [figure.value for figure in tool['comparable'](found)]
+    assert values == [60, 70]
+    found, _ = tool['figures'](one[:2])
+    assert len(tool['comparable'](found)) == 2
+
+
 def test_folds_are_those_of_a_column(tool):
     def fold(config, number, protocol, **metrics):
         return record(config, 0, protocol, f'fold{number}_val', **metrics)
