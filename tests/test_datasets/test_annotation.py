@@ -214,7 +214,7 @@ def test_arrays_of_every_kind_are_read(annotation, array, protocol, tmp_path):
     [
         ('synthetic.pkl', r'convert\.py synthetic .*synthetic\.pkl'),
         ('nw_ucla.pkl', r'convert\.py nw_ucla SOURCE .*nw_ucla\.pkl'),
-        ('ntu60_3d.pkl', r'openmmlab\.com/.*ntu60_3d\.pkl'),
+        ('ntu60_3d.pkl', r'openmmlab\.com/.*ntu60_3d\.pkl .*convert\.py ntu60 SOURCE'),
         ('mine.pkl', r'convert\.py --help'),
     ],
 )

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from fdmae_mm.datasets.keypoints import interpolate_joints
+from fdmae_mm.datasets.keypoints import interpolate_joints, present_first
+
+
+def test_who_is_seen_after_the_end_alone_is_absent():
+    keypoint = np.zeros((3, 3, 1, 2))
+    keypoint[:, :, 0, 0] = [[0, 0, 1], [2, 0, 0], [0, 3, 0]]
+    annotation = dict(keypoint=keypoint, keypoint_score=keypoint[..., 0] / 10)
+    found = present_first(annotation | dict(total_frames=2))
+    assert np.array_equal(found['keypoint'], keypoint[[1, 2, 0]])
+    assert np.array_equal(found['keypoint_score'], keypoint[[1, 2, 0], ..., 0] / 10)
 
 
 def test_interpolation_goes_by_time_and_by_what_was_found():

@@ -10,6 +10,7 @@ from fdmae_mm.datasets.layouts import (
     get_layout,
     layout_from_joints,
     map_layout,
+    points_down,
 )
 
 layouts = pytest.mark.parametrize('layout', LAYOUTS.values(), ids=LAYOUTS)
@@ -343,6 +344,27 @@ def test_known_layouts_follow_from_their_names(name):
         assert set(layout.edges) == set(known.edges)
 
 
+def test_bones_that_do_not_reach_the_centre_are_kept():
+    joints = ('pelvis', 'spine', 'left_hand', 'right_hand')
+    layout = layout_from_joints('apart', joints, [(0, 1), (3, 2)])
+    assert layout.edges == ((1, 0), (3, 2))
+
+
+def test_a_body_points_down_in_most_frames_that_have_its_line():
+    layout = get_layout('kinect_v1')
+    low, high = layout.spine
+    keypoint = np.zeros((1, 4, 20, 3))
+    keypoint[0, :, low, 1] = 1
+    keypoint[0, :3, high, 1] = 1.5, 1.5, -8  # in the last it was not measured
+    assert not points_down(keypoint, layout)
+    assert points_down(-keypoint, layout)
+
+
+def test_the_index_of_a_foot_is_no_finger():
+    feet = layout_from_joints('feet', ('left_foot_index', 'right_foot_index'), [])
+    assert (feet.parts['left_leg'], feet.parts['right_leg']) == ((0,), (1,))
+
+
 def test_a_vertebra_has_no_side():
     layout = layout_from_joints('spine', ('L5', 'R1', 'T12'), [('L5', 'T12')])
     assert layout.parts['torso'] == (0, 1, 2)
@@ -446,6 +468,8 @@ def test_what_coco_lacks_by_hand():
     assert report['left_knee'] == 'same'
     assert report['hip_center'] == 'interpolated from left_hip, right_hip'
     assert report['left_hand'] == 'nearest: left_wrist'
+    _, report = map_layout('coco', 'sbu')
+    assert report['neck'] == 'interpolated from left_shoulder, right_shoulder'
 
 
 def test_synonyms_are_the_same_joint():
@@ -463,10 +487,14 @@ def test_synonyms_are_the_same_joint():
     assert row('coco', 'openpose_body25', 'left_small_toe') == {'left_ankle': 1}
 
 
-def test_other_spellings_are_the_same_joint():
+@pytest.mark.parametrize(
+    ('hip', 'knee'), [('UpLeg', 'Leg'), ('Thigh', 'Calf'), ('UpperLeg', 'Shin')]
+)
+def test_other_spellings_are_the_same_joint(hip, knee):
+    limbs = (f'Left{hip}', f'Left{knee}', f'Right{hip}', f'Right{knee}')
     bvh = dict(
         name='bvh',
-        joints=('Hips', 'LeftUpLeg', 'LeftLeg', 'RightUpLeg', 'RightLeg', 'Chest'),
+        joints=('Hips', *limbs, 'Chest'),
         edges=[(1, 0), (2, 1), (3, 0), (4, 3), (5, 0)],
     )
     joints = ('left_hip', 'right_hip', 'left_knee', 'right_knee', 'pelvis', 'thorax')

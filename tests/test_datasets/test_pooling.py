@@ -67,6 +67,8 @@ def test_classes_and_subjects_of_two_sets_stay_apart(make):
     assert [a['label'] for a in pooled['annotations']] == [0, 1, 3, 4]
     classes = [f'{name}: {c}' for name in ('one', 'two') for c in 'xyz']
     assert pooled['metainfo']['classes'] == classes
+    sources = 'one.pkl xsub_train, two.pkl xsub_train'
+    assert pooled['metainfo']['source'] == sources
     found = [a.get('subject') for a in pooled['annotations']]
     assert found == ['one/3', 'one/3', None, None]
     assert pooled['metainfo']['layout'] == 'kinect_v1'
@@ -77,10 +79,11 @@ def test_classes_without_names_are_counted_by_their_labels(make):
     files = [make('one', 'kinect_v1'), make('two', 'kinect_v1')]
     annotation = load_annotation(files[0])
     del annotation['metainfo']['classes']
+    annotation['annotations'][1]['label'] = 2
     save_annotation(annotation, files[0])
     pooled = pool([(file, 'xsub_train') for file in files], 'kinect_v1')
-    assert [a['label'] for a in pooled['annotations']] == [0, 1, 2, 3]
-    names = ['one: 0', 'one: 1', 'two: x', 'two: y', 'two: z']
+    assert [a['label'] for a in pooled['annotations']] == [0, 2, 3, 4]
+    names = ['one: 0', 'one: 1', 'one: 2', 'two: x', 'two: y', 'two: z']
     assert pooled['metainfo']['classes'] == names
 
 
@@ -114,13 +117,18 @@ def test_all_clips_have_scores_or_none_has(make):
     two = make('two', 'kinect_v1')
     with pytest.raises(ValueError, match=r'one\.pkl have keypoint_score .*two\.pkl ha'):
         pool([(one, 'xsub_train'), (two, 'xsub_train')], 'kinect_v1')
+    mixed = load_annotation(one)
+    del mixed['annotations'][1]['keypoint_score']
+    save_annotation(mixed, one)
+    with pytest.raises(ValueError, match=r'one\.pkl have keypoint_score .*one\.pkl ha'):
+        pool([(one, 'xsub_train')], 'kinect_v1')
 
 
 def test_clips_named_by_their_file_are_pooled(make, tmp_path):
     path = make('one', 'kinect_v1')
     annotation = load_annotation(path)
     for clip in annotation['annotations']:
-        clip['filename'] = clip.pop('frame_dir')
+        clip['filename'], clip['frame_dir'] = clip['frame_dir'], 'of the frames'
     save_annotation(annotation, path)
     save_annotation(pool([(path, 'xsub_train')], 'kinect_v1'), tmp_path / 'pooled.pkl')
     dataset = SkeletonDataset(str(tmp_path / 'pooled.pkl'), [], 'pool_train')

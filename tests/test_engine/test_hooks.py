@@ -287,7 +287,10 @@ def test_an_encoder_of_other_weights_than_its_checkpoints_is_not_trained(
 ):
     """Any backbone: MMEngine leaves random what it does not find."""
     path = str(tmp_path / 'pretrained.pth')
-    init_cfg = dict(type=kind, checkpoint=path, prefix=prefix)
+    init_cfg = [
+        dict(type='Xavier', layer='Linear'),
+        dict(type=kind, checkpoint=path, prefix=prefix),
+    ]
     model = torch.nn.Module()
     model.backbone = Sequential(torch.nn.GRU(2, 3), init_cfg=init_cfg)
     runner = runner_from(model, None, init_cfg)
@@ -334,6 +337,8 @@ def test_an_encoder_that_does_not_load_its_checkpoint_is_not_trained(tmp_path, l
     LoadedWeightsHook().before_train(runner)
     runner._load_from = None
     model.load_state_dict(weights)
+    LoadedWeightsHook().before_train(runner)
+    model.half().load_state_dict(weights)  # which rounds them
     LoadedWeightsHook().before_train(runner)
 
 
@@ -669,7 +674,12 @@ def test_wall_time_of_the_weights_a_run_starts_with_is_not_its_own(monkeypatch):
     assert saved['meta']['seconds'] == 2
 
 
-def test_record_of_pre_training_has_the_last_losses_and_the_seed_of_the_run(tmp_path):
+def test_record_of_pre_training_has_the_last_losses_and_the_seed_of_the_run(
+    tmp_path, monkeypatch
+):
+    reduced = 'fdmae_mm.engine.hooks.result_record_hook.all_reduce'
+    other = dict(mean=2.0, sum=6.0)  # with a process whose loss is 6
+    monkeypatch.setattr(reduced, lambda loss, op: loss.add_(other[op]))
     hub = MessageHub.get_instance('record')
     for loss in [100.0] * 50 + [1.0, 3.0] * 25:
         hub.update_scalar('train/loss', loss)
@@ -683,5 +693,5 @@ def test_record_of_pre_training_has_the_last_losses_and_the_seed_of_the_run(tmp_
     )
     ResultRecordHook().after_train(runner)
     record = read_record(tmp_path / 'record.json')
-    assert record['metrics'] == {'loss': 2.0}
+    assert record['metrics'] == {'loss': 4.0}
     assert (record['seed'], record['epochs']) == (5, 2)

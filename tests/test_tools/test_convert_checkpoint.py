@@ -27,6 +27,7 @@ from fdmae_mm.apis.checkpoints import (
     read_checkpoint,
     to_mamp,
 )
+from fdmae_mm.weights import save_safetensors
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 # No two sizes are equal, so that no two axes can be confused.
@@ -472,11 +473,14 @@ def test_the_source_is_not_overwritten(mamp_file, capsys):
 def ours(path, dtype=torch.float32):
     """A checkpoint as MMEngine writes it, with weights that are views of each other."""
     table = torch.arange(12, dtype=dtype).view(3, 4)
-    weights = {'backbone.a': table, 'backbone.b': table.T, 'steps': torch.tensor(3)}
+    weights = {'backbone.a': table, 'backbone.b': table.T, 'backbone.c': table[:1]}
+    weights['steps'] = torch.tensor(3)
     meta = dict(
         experiment_name='fdmae_x_20260101_000000',
         epoch=15,
+        iter=300,
         seed=2,
+        seconds=12.5,
         cfg='model = ' + 'x' * 1000,
         dataset_meta=dict(classes=('sit', 'stand – up'), sigmas=np.ones(3)),
     )
@@ -491,7 +495,7 @@ def test_safetensors_and_back_is_bit_equal(tmp_path, capsys, dtype):
     )
     weights = ours(source, dtype)
     assert convert_checkpoint([source, file]) == 0
-    assert '3 tensors, 25 values' in capsys.readouterr().out
+    assert '4 tensors, 29 values' in capsys.readouterr().out
     assert os.stat(file).st_mode == os.stat(source).st_mode
     assert convert_checkpoint([file, back]) == 0
     for path in (file, back):
@@ -501,7 +505,9 @@ def test_safetensors_and_back_is_bit_equal(tmp_path, capsys, dtype):
         assert checkpoint['meta'] == dict(
             experiment_name='fdmae_x_20260101_000000',
             epoch=15,
+            iter=300,
             seed=2,
+            seconds=12.5,
             dataset_meta=dict(classes=['sit', 'stand – up']),
         )
 
@@ -560,12 +566,33 @@ def test_other_paths_go_where_they_went():
         assert CheckpointLoader._get_checkpoint_loader(path).__name__ == loader
 
 
-def test_safetensors_of_another_origin(tmp_path):
+def test_safetensors_of_another_origin(tmp_path, monkeypatch):
     path = str(tmp_path / 'a.safetensors')
-    safetensors.torch.save_file({'a': torch.ones(2)}, path, {'meta': 'no json'})
-    assert read_checkpoint(path)['meta'] == {}
+    monkeypatch.setenv('HOME', str(tmp_path))
+    for metadata in (None, {'meta': 'no json'}):
+        safetensors.torch.save_file({'a': torch.ones(2)}, path, metadata)
+        assert read_checkpoint(path)['meta'] == {}
+        assert CheckpointLoader.load_checkpoint('~/a.safetensors')['meta'] == {}
+    safetensors.torch.save_file({'a': torch.ones(2)}, path, {'fdmae_mm': 'no json'})
+    with pytest.raises(ValueError, match=r'a\.safetensors was not read: it is damaged'):
+        read_checkpoint(path)
     with pytest.raises(FileNotFoundError, match=r'no file .*b\.safetensors'):
         read_checkpoint(str(tmp_path / 'b.safetensors'))
+
+
+def test_a_safetensors_file_is_written_whole(tmp_path, monkeypatch):
+    path = tmp_path / 'a.safetensors'
+    path.write_text('before')
+
+    def write_half(self, content):
+        with self.open('wb') as file:
+            file.write(content[:9])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, 'write_bytes', write_half)
+    with pytest.raises(KeyboardInterrupt):
+        save_safetensors(dict(state_dict={'a': torch.ones(2)}), path)
+    assert path.read_text() == 'before'
 
 
 def test_a_pickle_by_another_name_is_not_run(tmp_path, capsys):

@@ -9,6 +9,7 @@ import os
 import signal
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -23,7 +24,12 @@ from fdmae_mm.datasets.converters import (
     convert,
     summarize,
 )
-from fdmae_mm.datasets.converters.base import train_and_val
+from fdmae_mm.datasets.converters.base import (
+    _Group,
+    _parse_all,
+    _read,
+    train_and_val,
+)
 from fdmae_mm.datasets.layouts import get_layout
 
 
@@ -161,6 +167,38 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
         while reader.recv() and reader.poll(60):
             parent.terminate()
     parent.join()
+
+
+def test_workers_do_not_hold_all_files_at_once():
+    opened = []
+
+    def open_file(number):
+        opened.append(number)
+        return io.BytesIO(b'1')
+
+    paths = [PurePosixPath(f'{number}.len') for number in range(20)]
+    groups = [_Group(p, [(p, partial(open_file, p.stem))]) for p in paths]
+    parsed = _parse_all(partial(_read, LengthConverter(), 'error'), groups, workers=2)
+    assert next(parsed)[0] == paths[0]
+    assert len(opened) < len(paths)
+    assert [path for path, _ in parsed] == paths[1:]
+
+
+class TwiceConverter(LengthConverter):
+    """A file has two samples of one name."""
+
+    def parse(self, path: PurePosixPath, file: BinaryIO) -> list[dict]:
+        return 2 * super().parse(path, file)
+
+
+def test_the_samples_of_a_file_have_names_of_their_own(tmp_path):
+    with pytest.raises(ValueError, match=r'a\.len: a second sample of this name'):
+        convert(TwiceConverter(), folder_of(tmp_path))
+
+
+def test_a_folder_may_be_called_as_a_file_is(tmp_path):
+    folder = folder_of(tmp_path).rename(tmp_path / 'src.len')
+    assert len(convert(LengthConverter(), folder)[0]['annotations']) == 2
 
 
 def test_single_file(tmp_path):

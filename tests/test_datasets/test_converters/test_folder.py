@@ -83,7 +83,7 @@ def csv_of(values, header=''):
 
 def test_csv_without_names(tmp_path, layout):
     values = np.arange(18).reshape(2, 9) / 4
-    source = write(tmp_path, {'sit/a.csv': '\ufeff' + csv_of(values)})
+    source = write(tmp_path, {'sit/a.CSV': '\ufeff' + csv_of(values)})
     annotation, _ = convert(FolderConverter(layout), source)
     (sample,) = annotation['annotations']
     assert np.array_equal(sample['keypoint'], values.reshape(1, 2, 3, 3))
@@ -160,6 +160,13 @@ def test_known_layout_is_named(tmp_path):
     source = write(tmp_path, {'sit/a.npy': np.ones((2, 15, 3))})
     annotation, _ = convert(FolderConverter('sbu'), source)
     assert annotation['metainfo']['layout'] == 'sbu'
+
+
+def test_a_layout_of_ones_own_may_have_a_known_name(tmp_path):
+    (tmp_path / 'sbu.json').write_text(json.dumps(LAYOUT))
+    converter = FolderConverter(str(tmp_path / 'sbu.json'))
+    annotation, _ = convert(converter, write(tmp_path, {'sit/a.npy': array(0)}))
+    assert get_layout(annotation['metainfo']['layout']).num_joints == 3
 
 
 def test_layout_file_with_the_mark_of_a_windows_editor(tmp_path):
@@ -239,6 +246,13 @@ def test_table_of_a_cross_validation(tmp_path, layout):
         (source / 'labels.csv').write_text(table('file,label,fold', *lines))
         with pytest.raises(ValueError, match=message):
             convert(FolderConverter(layout), source)
+
+
+def test_dots_belong_to_a_name(tmp_path, layout):
+    rows = table('file,label', 'a.1,0', 'a.2.mp4,1')
+    files = {'a.1.npy': array(0), 'a.2.npy': array(1), 'labels.csv': rows}
+    annotation, _ = convert(FolderConverter(layout), write(tmp_path, files))
+    assert labels(annotation) == {'a.1': 0, 'a.2': 1}
 
 
 def test_paths_are_relative_to_the_table(tmp_path, layout):
@@ -374,6 +388,14 @@ def test_listed_file_that_is_absent(tmp_path, layout):
         convert(FolderConverter(layout), source)
 
 
+def test_listed_file_that_is_bad_is_left_out(tmp_path, layout):
+    rows = table('file,label', 'a.npy,0', 'b.npy,0')
+    files = {'a.npy': array(0), 'b.npy': 'no array', 'labels.csv': rows}
+    annotation, skipped = convert(FolderConverter(layout), write(tmp_path, files))
+    assert labels(annotation) == {'a': 0}
+    assert [name for name, _ in skipped] == ['b.npy']
+
+
 def test_file_that_is_not_listed(tmp_path, layout):
     rows = table('file,label', 'data/a.npy,0')
     source = write(
@@ -388,7 +410,7 @@ BAD_TABLES = {
     r"columns file,label .* not \['file', 'lable'\]": ('file,lable', 'a,0'),
     r"not \['file', 'label', 'spilt'\]": ('file,label,spilt', 'a,0,train'),
     r'not \[\]': (),
-    'line 3 must have 2 cells': ('file,label', 'a,0', 'b,'),
+    'line 3 must have 2 cells': ('file,label', 'a,0', 'b, '),
     'line 2 must have 2 cells': ('file,label', 'a,0,train'),
     'line 2 must have 3 cells': ('file,label,split', 'a,0'),
     'line 3 lists a a second time': ('file,label', 'a.npy,0', 'a,1'),
@@ -493,6 +515,9 @@ BAD = {
     "row 2, column 3: 'x' is no number": {
         'sit/bad.csv': '1' + ',1' * 8 + '\n,1,x' + ',1' * 6
     },
+    "row 2, column 4: 'x' is no number": {
+        'sit/bad.csv': ','.join(map(str, range(9))) + '\n1,1,1,x' + ',1' * 5
+    },
     "row 1, column 2: '1.2.3' is no number": {'sit/bad.csv': '1,1.2.3' + ',1' * 7},
     "row 3, column left_knee_x: '#' is no number": {
         'sit/bad.csv': f'{NAMES}\n,2,3,4,5,6,noon\n1,2,#,4,5,6,noon'
@@ -507,6 +532,9 @@ BAD = {
     r"separated by '\\t'; write": {'sit/bad.csv': NAMES.replace(',', '\t')},
     'not name 5 columns .* first is pelvis_y; it names pelvis_x, .*called JOINT_x': {
         'sit/bad.csv': 'pelvis_x\n1'
+    },
+    'not name 2 columns .* first is left_knee_z': {
+        'sit/bad.csv': f'{NAMES},pelvis_z\n1,2,3,4,5,6,7,8'
     },
     '1 joints are NaN or': {'sit/bad.csv': 'nan' + ',1' * 8},
 }

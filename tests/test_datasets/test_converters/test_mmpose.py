@@ -114,6 +114,8 @@ def test_frames_that_are_left_out_are_empty(tmp_path):
     sample = one(tmp_path, [frames[0], frames[1], frames[3]])
     assert sample['total_frames'] == 4
     assert np.array_equal(places(sample), [[0, 1, np.nan, 3]], equal_nan=True)
+    # Half of them, but no more.
+    assert one(tmp_path, [frames[0], frames[3]])['total_frames'] == 4
 
 
 def test_missing_joints_link_nobody_and_become_zeros(tmp_path):
@@ -233,9 +235,26 @@ def test_highest_sum_of_scores_is_kept(tmp_path):
 def test_track_ids_are_followed(tmp_path):
     frames = [
         [pose(0, track_id=7, score=0.9), pose(100, track_id=3)],
+        [pose(50, track_id=3)],
         [pose(0, track_id=3), pose(100, track_id=7, score=0.9)],
     ]
-    assert places(one(tmp_path, inferencer(frames))) == [[0, 100], [100, 0]]
+    found = places(one(tmp_path, inferencer(frames)))
+    assert np.array_equal(found, [[0, np.nan, 100], [100, 50, 0]], equal_nan=True)
+
+
+def test_joints_without_a_score_link_nobody(tmp_path):
+    # mmpose guesses a place for each; here one joint was found, where it was before.
+    first, second = pose(0, score=0.9), pose(400, score=0.0)
+    for key in ('keypoints', 'keypoint_scores'):
+        second[key][0] = first[key][0]
+    sample = one(tmp_path, inferencer([[first], [second]]))
+    assert sample['keypoint'].shape[:2] == (1, 2)
+
+
+@pytest.mark.parametrize('score', [0.0, -0.1])
+def test_scores_that_tell_nothing_part_nobody(tmp_path, score):
+    frames = [[pose(0, score=score)], [pose(5, score=score)]]
+    assert places(one(tmp_path, inferencer(frames))) == [[0, 5]]
 
 
 def test_persons_of_one_size_zero_are_linked_without_a_warning(tmp_path):
@@ -264,6 +283,7 @@ BAD = {
         instance_info=inferencer([[pose(0, dims=3)]]),
     ),
     'frame_id does not count upwards': inferencer([[], []])[::-1],
+    'frame_id does not count': inferencer([[pose(0)]]) * 2,
     'no person in any of 2 frames': inferencer([[], []]),
     'frame 0: 18 joints, .*coco. has 17; layouts of 18 joints: openpose;': (
         inferencer([[pose(0, num_joints=18)]])
@@ -273,6 +293,7 @@ BAD = {
     ),
     r'keypoints have the shape \(17,\)': changed(keypoints=[1.0] * 17),
     r'keypoint_scores have the shape \(2,\)': changed(keypoint_scores=[1, 1]),
+    r'have the shape \(17, 1\)': changed(keypoint_scores=[[1]] * 17),
     'lists of numbers: ValueError': changed(keypoints=[[1.0], [1.0, 2.0]]),
     "lists of numbers: KeyError 'keypoint_scores'": (
         inferencer([[dict(keypoints=[[0, 0]] * 17)]])
@@ -287,8 +308,8 @@ BAD = {
     ],
     'some keypoints have 2 coordinates': inferencer([[pose(0)], [pose(400, dims=3)]]),
     'some persons have an identity': inferencer([[pose(0), pose(300, track_id=1)]]),
-    'frame 0: two persons have the identity 1': (
-        inferencer([[pose(0, track_id=1), pose(300, track_id=1)]])
+    'frame 0: two persons have the identity 0': (
+        inferencer([[pose(0, track_id=0), pose(300, track_id=0)]])
     ),
 }
 
@@ -320,7 +341,9 @@ def test_table_names_the_videos(tmp_path):
         {
             'predictions/a.json': content,
             'predictions/results_b.json': content,  # as the demos call it
-            'labels.csv': 'file,label\npredictions/a.mp4,sit\npredictions/b.mp4,run\n',
+            'predictions/my_results_c.json': content,
+            'labels.csv': 'file,label\npredictions/a.mp4,sit\npredictions/b.mp4,run\n'
+            'predictions/my_results_c.mp4,run\n',
         },
     )
     annotation, skipped = convert(MMPoseConverter('coco'), source)
@@ -328,6 +351,7 @@ def test_table_names_the_videos(tmp_path):
     assert {a['frame_dir']: a['label'] for a in annotation['annotations']} == {
         'predictions/a': 1,
         'predictions/b': 0,
+        'predictions/my_results_c': 0,
     }
 
 

@@ -102,6 +102,18 @@ def test_action_that_the_set_does_not_have(folder, action):
         convert(MSRAction3DConverter(), folder, strict=True)
 
 
+def test_subsets_are_those_of_the_paper():
+    clips = [dict(frame_dir=f'{i}', label=i - 1, subject=1) for i in range(1, 21)]
+    split = MSRAction3DConverter().split(clips)
+    assert {
+        name: ' '.join(split[f'{name}_train']) for name in ('as1', 'as2', 'as3')
+    } == dict(
+        as1='2 3 5 6 10 13 18 20',
+        as2='1 4 7 8 9 11 12 14',
+        as3='6 14 15 16 17 18 19 20',
+    )
+
+
 @pytest.fixture(scope='module')
 def real(real_annotation):
     return real_annotation('msr_action3d')

@@ -11,6 +11,7 @@ from fdmae_mm.datasets.converters import (
     BadFileError,
     NPZConverter,
     NTU60Converter,
+    NTU120Converter,
     PKUMMD2Converter,
     convert,
 )
@@ -156,9 +157,11 @@ def test_class_names(tmp_path):
         return convert(converter, path)[0]['metainfo']['classes']
 
     assert classes('NTU60_CS', NPZConverter(), 60) == list(NTU60Converter.classes)
-    assert classes('PKUv2_XSub', NPZConverter(), 51) == list(PKUMMD2Converter.classes)
+    assert classes('NTU120_CS', NPZConverter(), 120) == list(NTU120Converter.classes)
+    for name in ('PKUv1_CS', 'PKUv2_XSub'):
+        assert classes(name, NPZConverter(), 51) == list(PKUMMD2Converter.classes)
     assert classes('own', NPZConverter(), 3) == ['0', '1', '2']
-    (tmp_path / 'names.txt').write_text('sit\nstand\n')
+    (tmp_path / 'names.txt').write_text('sit\n \nstand\n')
     names = str(tmp_path / 'names.txt')
     assert classes('NTU60_CS', NPZConverter(classes=names)) == ['sit', 'stand']
     with pytest.raises(BadFileError, match=r'own.npz has 3 classes, but 2 names'):
@@ -230,6 +233,12 @@ def test_labels_from_1(tmp_path):
     annotation, _ = convert(NPZConverter(classes=str(names)), path)
     assert annotation['annotations'][-1]['label'] == 60
     assert annotation['metainfo']['classes'][0] == 'action 0'
+
+
+def test_class_0_may_be_in_the_test_alone(tmp_path):
+    path = write(tmp_path, 'own', y_train=np.array([1, 2, 1]), y_test=np.array([0]))
+    annotation, _ = convert(NPZConverter(), path)
+    assert samples_of(annotation)['train_000001']['label'] == 2
 
 
 def test_missing_array_is_named(tmp_path):

@@ -83,6 +83,21 @@ def test_who_moves_more_comes_first(tmp_path):
     assert persons(tmp_path, together(12, still, mover)) == [[2.0] * 12, [1.0] * 12]
 
 
+def test_size_counts_as_motion(tmp_path):
+    # Over joints and frames: tall has 0.36 in y, small 0.09 in y and 0.08 in z.
+    tall = walk(ANN, 1.0, range(20), height=2.0)
+    small = walk(BOB, 2.0, range(20), speed=0.05)
+    assert persons(tmp_path, together(20, small, tall)) == [[1.0] * 20, [2.0] * 20]
+
+
+def test_who_comes_later_can_move_more(tmp_path):
+    ann, bob = walk(ANN, 1.0, range(20)), walk(BOB, 2.0, range(8, 20), speed=0.1)
+    assert persons(tmp_path, together(20, ann, bob)) == [
+        [0.0] * 8 + [2.0] * 12,
+        [1.0] * 20,
+    ]
+
+
 def test_absent_person_is_zeros(tmp_path):
     ann = walk(ANN, 1.0, range(20), speed=0.1)
     bob = walk(BOB, 2.0, range(8, 20))
@@ -110,9 +125,11 @@ def test_frames_of_noise_alone_are_dropped(tmp_path):
     assert persons(tmp_path, together(20, ann, noise)) == [[1.0] * 16]
 
 
-@pytest.mark.parametrize(('frames', 'count'), [(11, 1), (12, 2)])
+@pytest.mark.parametrize(
+    ('frames', 'count'), [(range(11), 1), (range(12), 2), (range(0, 20, 2), 1)]
+)
 def test_short_body_is_noise(tmp_path, frames, count):
-    ann, bob = walk(ANN, 1.0, range(20)), walk(BOB, 2.0, range(frames), speed=0.1)
+    ann, bob = walk(ANN, 1.0, range(20)), walk(BOB, 2.0, frames, speed=0.1)
     assert len(persons(tmp_path, together(20, ann, bob))) == count
 
 
@@ -151,6 +168,14 @@ def test_motion_counts_in_narrow_frames_only(tmp_path):
     # Ann jumps to z = 9 in two wide frames; else she stands, while Bob moves slowly.
     ann = walk(ANN, 1.0, range(20)) | walk(ANN, 1.0, range(2), width=1.0, z=9.0)
     bob = walk(BOB, 2.0, range(20), speed=0.01)
+    assert persons(tmp_path, together(20, ann, bob)) == [[2.0] * 20, [1.0] * 20]
+
+
+def test_motion_counts_in_all_frames_where_that_is_less(tmp_path):
+    # Beside y, the narrow frames have 0.36 in z, all frames 0.24 in x and z, Bob 0.3.
+    ann = walk(ANN, 1.0, range(7), speed=0.3, z=1.1)
+    ann |= walk(ANN, 1.0, range(7, 20), width=1.0)
+    bob = walk(BOB, 2.0, range(20), speed=0.095)
     assert persons(tmp_path, together(20, ann, bob)) == [[2.0] * 20, [1.0] * 20]
 
 
@@ -293,6 +318,7 @@ def test_number_of_training_subjects():
     )['xsub_train']
     assert len(train) == 53
     assert sum(int(subject) <= 40 for subject in train) == 20
+    assert sum(map(int, train)) == 2795  # of the published list, against a slip
 
 
 def test_classes():

@@ -18,7 +18,7 @@ from fdmae_mm.datasets.layouts import get_layout
 SAMPLES = {
     # file name: (label, frames)
     'a01_s01_e00_v01': (1, 3),
-    'a08_s02_e01_v02': (7, 5),  # labels count on where actions are missing
+    'a08_s02_e01_v02': (7, 6),  # labels count on where actions are missing
     'a12_s10_e04_v03': (10, 1),  # a single frame, as two real files have
 }
 
@@ -72,8 +72,8 @@ def test_a_file_becomes_an_annotation(folder):
     joints = json.loads((folder / 'a08_s02_e01_v02.json').read_text())['skeletons']
     assert sample['keypoint'].dtype == np.float32
     assert np.allclose(sample['keypoint'], [joints], atol=1e-6)
-    assert sample['keypoint'].shape == (1, 5, 20, 3)
-    assert sample['total_frames'] == 5
+    assert sample['keypoint'].shape == (1, 6, 20, 3)
+    assert sample['total_frames'] == 6
     assert (sample['label'], sample['subject'], sample['view']) == (6, 2, 2)
     assert annotation['metainfo']['classes'][6] == 'donning'
     assert annotation['annotations'][2]['total_frames'] == 1
@@ -215,7 +215,7 @@ def test_command(folder, tmp_path, convert_command, capsys):
     for line in (
         'sequences: 3',
         'subjects:  3',
-        'frames:    1 / 3 / 5',
+        'frames:    1 / 3 / 6',
         'xview_train 2, xview_val 1',
         'skipped:   1',
         'a01_s01_e01_v01.json: no valid json',

@@ -109,6 +109,12 @@ def test_a_missing_joint_is_zeros_and_moves_nobody(tmp_path):
     assert not sample['keypoint_score'][1, :2, 8:].any()
 
 
+def test_a_body_at_the_edge_of_the_image_is_seen(tmp_path):
+    edge, other = person(-50, score=0.75), person(200)  # x = 0 throughout
+    sample = one(tmp_path, [edge, other], [other, edge])
+    assert places(sample) == [[-50, -50], [200, 200]]
+
+
 def test_without_a_common_joint_there_is_no_link(tmp_path):
     upper, lower = range(12), range(12, 25)
     with np.errstate(all='raise'):

@@ -127,6 +127,15 @@ def test_folders_must_say_what_a_file_is(write):
         convert(SBUConverter(), folder / 's01s02')
 
 
+def test_folds_are_the_published_ones():
+    split = SBUConverter().split([dict(frame_dir=pair, pair=pair) for pair in PAIRS])
+    assert len(split) == 10
+    for number, fold in enumerate(FOLDS, 1):
+        held_out = [PAIRS[i - 1] for i in fold]
+        assert split[f'fold{number}_val'] == held_out
+        assert sorted(split[f'fold{number}_train'] + held_out) == PAIRS
+
+
 @pytest.fixture(scope='module')
 def real(real_annotation):
     return real_annotation('sbu')

@@ -56,9 +56,12 @@ def test_compressed_file(folder):
 
 
 def test_cross_subject_split(folder):
+    for name in ('a2_s2_t1', 'a3_s7_t1'):
+        savemat(folder / f'{name}_skeleton.mat', dict(d_skel=skeleton()))
     annotation, _ = convert(UTDMHADConverter(), folder)
     assert annotation['split'] == dict(
-        xsub_train=['a10_s3_t2', 'a1_s1_t1'], xsub_val=['a27_s8_t4']
+        xsub_train=['a10_s3_t2', 'a1_s1_t1', 'a3_s7_t1'],
+        xsub_val=['a27_s8_t4', 'a2_s2_t1'],
     )
 
 
