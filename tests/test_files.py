@@ -4,7 +4,14 @@ import os
 
 import pytest
 
-from fdmae_mm.files import check_writable, files_below, held, printable, written_whole
+from fdmae_mm.files import (
+    check_writable,
+    files_below,
+    held,
+    naming,
+    printable,
+    written_whole,
+)
 
 
 def test_file_takes_its_place_when_it_is_whole(tmp_path):
@@ -32,6 +39,11 @@ def test_a_full_disk_is_named(tmp_path):
     with pytest.raises(OSError, match=r"No space left on device: '.*a\.txt'"):
         with written_whole(path):
             raise full
+
+
+def test_an_error_that_names_a_file_keeps_it():
+    with pytest.raises(OSError, match=r"No such file: 'b\.txt'"), naming('a.txt'):
+        raise OSError(errno.ENOENT, 'No such file', 'b.txt')
 
 
 def test_a_folder_is_held_until_its_process_ends(tmp_path):
@@ -103,6 +115,8 @@ def test_files_behind_links_are_found_and_loops_are_not_followed(tmp_path):
     (root / 'wave').symlink_to(elsewhere)
     (root / 'walk').symlink_to(elsewhere)  # twice is no loop
     (root / 'sit' / 'up').symlink_to(root)
+    (root / 'sit' / 'in').mkdir()
+    (root / 'sit' / 'in' / 'up').symlink_to(root / 'sit')
     (elsewhere / 'back').symlink_to(root)
     found = [str(path.relative_to(root)) for path in files_below(root)]
     assert found == ['sit/0.npy', 'walk/0.npy', 'wave/0.npy']

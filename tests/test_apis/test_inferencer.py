@@ -1,3 +1,4 @@
+import copy
 import csv
 import functools
 import importlib.util
@@ -14,6 +15,7 @@ from mmengine.registry import init_default_scope
 
 from fdmae_mm.apis import SkeletonInferencer, find_config
 from fdmae_mm.apis import test as run_test
+from fdmae_mm.apis.recording import window_starts
 from fdmae_mm.datasets.annotation import save_annotation
 from fdmae_mm.datasets.keypoints import body_size
 from fdmae_mm.datasets.layouts import LAYOUTS, map_layout
@@ -163,6 +165,23 @@ def test_a_person_is_classified_as_if_alone(infer, clips):
     assert not np.allclose(scores[0], scores_of(both['top']), atol=1e-3)
 
 
+def test_scores_of_a_person_go_with_it(infer, loaded, clips, monkeypatch):
+    clip = next(clip for clip in clips if len(clip['keypoint']) == 2)
+    scores = np.random.default_rng(0).random(clip['keypoint'].shape[:3])
+    given, preprocess = [], loaded.preprocess
+
+    def spy(annotation, mapping):
+        rest = dict(annotation)
+        given.append(rest.pop('keypoint_score'))
+        return preprocess(rest, mapping)
+
+    monkeypatch.setattr(loaded, 'preprocess', spy)
+    infer(dict(clip, keypoint_score=scores))
+    assert [each.tolist() for each in given] == [
+        each.tolist() for each in (scores, scores[:1], scores[1:])
+    ]
+
+
 def test_those_who_are_there_come_first(infer, clips):
     clip = next(clip for clip in clips if len(clip['keypoint']) == 2)
     empty = np.zeros_like(clip['keypoint'][:1])
@@ -224,6 +243,14 @@ def test_a_pretrained_model_gives_features_alone(pretrained, clips, tmp_path):
     ]
 
 
+def test_features_of_several_crops_are_averaged(loaded, clips):
+    views = [loaded.preprocess(clip, None) for clip in clips[:2]]
+    both = dict(views[0], inputs=torch.cat([view['inputs'] for view in views]))
+    (found,) = loaded.forward([both])
+    first, second = loaded.forward(views)
+    assert close(found.features, (first.features + second.features) / 2)
+
+
 def test_neighbours_of_a_pretrained_model_give_classes(
     pretrained, synthetic_annotation, synthetic_ann_file, clips
 ):
@@ -245,6 +272,12 @@ def test_neighbours_of_a_pretrained_model_give_classes(
     assert result['predictions'][0]['top'][0]['class'] == classes[found[0]]
 
 
+def reversed_layout(name='nturgb+d'):
+    joints = LAYOUTS[name].joints
+    edges = [[joints[a], joints[b]] for a, b in LAYOUTS[name].edges]
+    return dict(name='reversed', joints=joints[::-1], edges=edges)
+
+
 def test_joints_of_another_layout_are_mapped(infer, clips):
     weights, _ = map_layout('nturgb+d', 'h36m')
     there = [dict(clip, keypoint=weights @ clip['keypoint']) for clip in clips[:3]]
@@ -257,15 +290,18 @@ def test_joints_of_another_layout_are_mapped(infer, clips):
         infer([dict(clip, layout='h36m') for clip in there]),
     ):
         assert close(clip_scores(found), expected)
+    turned = reversed_layout('h36m')
+    mixed = [there[0], dict(there[1], keypoint=there[1]['keypoint'][:, :, ::-1].copy())]
+    for clip, layout in zip(mixed, ('h36m', turned), strict=True):
+        clip['layout'] = layout
+    assert close(clip_scores(infer(mixed)), expected[:2])
 
 
 def test_layout_of_an_annotation_file_is_kept_to(infer, clips, tmp_path):
     clip = dict(clips[0], keypoint=clips[0]['keypoint'][:, :, ::-1].copy())
-    joints = LAYOUTS['nturgb+d'].joints
-    edges = [[joints[a], joints[b]] for a, b in LAYOUTS['nturgb+d'].edges]
-    layout = dict(name='reversed', joints=joints[::-1], edges=edges)
     path = tmp_path / 'reversed.pkl'
-    content = dict(split={}, annotations=[clip], metainfo=dict(layout=layout))
+    metainfo = dict(layout=reversed_layout())
+    content = dict(split={}, annotations=[clip], metainfo=metainfo)
     save_annotation(content, path)
     (found,), (expected,), (wrong,) = infer(path), infer(clips[0]), infer(clip)
     expected = scores_of(expected['top'])
@@ -546,11 +582,12 @@ def test_a_score_is_no_third_coordinate(loaded, recording):
     pixels = np.array(recording[:, :8], dtype=np.float32)
     pixels[..., :2] = 300 + 100 * pixels[..., :2]
     pixels[..., 2] = 0.9
+    pixels[:, 0] = 0  # nobody yet
     message = 'looks like a score, not like a coordinate; give it as keypoint_score'
     with pytest.raises(ValueError, match=message):
         loaded(pixels, show_progress=False)
     with pytest.raises(ValueError, match=message):
-        loaded.stream(4, 2).push(pixels[:, 0])
+        loaded.stream(4, 2).push(pixels[:, 1])
 
 
 def test_a_stream_tells_once_that_bodies_are_of_another_unit(
@@ -620,6 +657,12 @@ def test_window_and_stride_by_default(loaded, recording):
     ]
     assert (found['window'], found['stride']) == (32, 16)  # clip_len of the config
     assert found['segments'][0]['end_s'] == found['segments'][0]['end'] / 5
+    (found,) = loaded.segment(
+        dict(keypoint=recording, fps=5), fps=10, show_progress=False
+    )['predictions']
+    assert found['segments'][0]['end_s'] == found['segments'][0]['end'] / 10
+    (found,) = loaded.segment(recording[:, :3], 1, show_progress=False)['predictions']
+    assert found['stride'] == 1
 
 
 def test_a_bad_frame_leaves_the_recording_out(loaded, recording):
@@ -743,6 +786,7 @@ def test_an_interrupted_call_knows_what_has_changed(
     for text, given, top_k, views in (
         (b''.join(lines), alone, 5, 2),
         (b''.join(lines), changed, 5, 2),  # the second of before is the first here
+        (b''.join(lines), [alone[2], alone[0]], 5, 1),  # a new one before a known one
         (b''.join(lines), alone, 4, 4),  # another number of classes
         (b''.join(lines)[:-9], alone, 5, 3),  # the end of a line is missing
     ):
@@ -752,6 +796,61 @@ def test_an_interrupted_call_knows_what_has_changed(
         assert made == views
         assert not journal.exists()
         assert result == loaded(given, 1, top_k=top_k, show_progress=False)
+
+
+def test_a_call_that_is_interrupted_twice_goes_on(loaded, clips, tmp_path, monkeypatch):
+    options = dict(batch_size=1, out_dir=tmp_path, show_progress=False)
+    alone = [clip for clip in clips if len(clip['keypoint']) == 1][:6]
+    for batches, known in (3, 2), (3, 4):  # of the third nobody was told
+        interrupted(loaded, monkeypatch, lambda: loaded(alone, **options), batches)
+        lines = (tmp_path / 'predictions.part.jsonl').read_bytes().splitlines()
+        assert len(lines) == 1 + known
+    result, views = counted(loaded, monkeypatch, lambda: loaded(alone, **options))
+    assert views == 2
+    assert result == loaded(alone, 1, show_progress=False)
+
+
+@pytest.mark.parametrize('changed', [dict(features=True), dict(layout=None)])
+def test_results_of_other_options_are_not_taken(
+    loaded, clips, tmp_path, monkeypatch, changed
+):
+    options = dict(batch_size=1, show_progress=False, layout=reversed_layout())
+    call = functools.partial(loaded, clips[:4], out_dir=tmp_path)
+    interrupted(loaded, monkeypatch, lambda: call(**options), 3)
+    options |= changed
+    assert call(**options) == loaded(clips[:4], **options)
+
+
+@pytest.mark.parametrize(
+    'changed', [dict(stride=8), dict(fps=5), dict(min_length=10**6)]
+)
+def test_segments_of_other_options_are_not_taken(
+    loaded, recording, tmp_path, monkeypatch, changed
+):
+    options = dict(window=20, stride=10, batch_size=1, show_progress=False)
+    call = functools.partial(
+        loaded.segment, [recording, recording * 1.1], out_dir=tmp_path
+    )
+    first = len(window_starts(recording.shape[1], 20, 10))
+    interrupted(loaded, monkeypatch, lambda: call(**options), first + 1)
+    options |= changed
+    result = call(**options)
+    assert result == loaded.segment([recording, recording * 1.1], **options)
+
+
+def test_results_of_another_inferencer_are_not_taken(
+    loaded, clips, tmp_path, monkeypatch
+):
+    alone = [clip for clip in clips if len(clip['keypoint']) == 1][:3]
+    options = dict(batch_size=1, out_dir=tmp_path, show_progress=False)
+    other = copy.deepcopy(loaded._cfg)
+    other.eval_dataloader.dataset.pipeline.pop()
+    for name, value in ('classes', None), ('non_finite', 'zero'), ('_cfg', other):
+        interrupted(loaded, monkeypatch, lambda: loaded(alone, **options), 2)
+        with monkeypatch.context() as patch:
+            patch.setattr(loaded, name, value)
+            _, views = counted(loaded, monkeypatch, lambda: loaded(alone, **options))
+        assert views == 3
 
 
 def test_results_of_other_weights_are_not_taken(loaded, clips, tmp_path, monkeypatch):

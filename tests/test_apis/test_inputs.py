@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fdmae_mm.apis.inputs import InputReader
-from fdmae_mm.datasets.annotation import save_annotation
+from fdmae_mm.datasets.annotation import load_annotation, save_annotation
 from fdmae_mm.datasets.converters import LeftOut
 from fdmae_mm.datasets.converters.ntu_missing import MISSING_SKELETONS
 from fdmae_mm.datasets.layouts import LAYOUTS, get_layout, layout_from_joints
@@ -80,6 +80,10 @@ def test_an_annotation_file_and_a_split_of_it(annotation_file):
     # Of 20 joints as kinect_v1, in another order: only the file can tell.
     assert clips[0].layout is LAYOUTS['kinect_v1_utd_mhad']
     assert [c.name for c in read(annotation_file, split='train')] == ['a', 'c']
+    content = load_annotation(annotation_file)
+    content['annotations'][1]['layout'] = 'kinect_v1'  # of this clip alone
+    layouts = [clip.layout.name for clip in read(content)]
+    assert layouts == ['kinect_v1_utd_mhad', 'kinect_v1', 'kinect_v1_utd_mhad']
     with pytest.raises(ValueError, match=r"no split 'test', only \['train', 'val'\]"):
         read(annotation_file, split='test')
 
@@ -111,6 +115,14 @@ def test_a_file_of_an_array_is_mapped_and_not_read(tmp_path):
     assert isinstance(clip.annotation['keypoint'], np.memmap)
     assert np.array_equal(clip.annotation['keypoint'], keypoint)
     assert clip.name == str(tmp_path / 'a.npy')
+
+
+def test_an_ending_may_be_in_capitals(tmp_path):
+    keypoint = array(2, 7, 25, 3)
+    with (tmp_path / 'A.NPY').open('wb') as file:
+        np.save(file, keypoint)
+    for path in tmp_path, tmp_path / 'A.NPY':
+        assert np.array_equal(one(path).annotation['keypoint'], keypoint)
 
 
 def test_a_table_and_poses_of_mmpose_take_the_layout_of_the_model(tmp_path):
@@ -261,7 +273,7 @@ def test_a_video_goes_through_the_pose_estimator(tmp_path):
     assert clip.layout is LAYOUTS['h36m']
 
 
-def test_outputs_are_not_found_by_a_search(tmp_path):
+def test_outputs_are_not_found_by_a_search(tmp_path, monkeypatch):
     for name in ('a.npy', 'features.npy', 'sub/features.npy'):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -270,6 +282,10 @@ def test_outputs_are_not_found_by_a_search(tmp_path):
     kept = [str(tmp_path / 'a.npy'), str(tmp_path / 'sub' / 'features.npy')]
     for search in (tmp_path, f'{tmp_path}/**/*.npy'):
         assert [name for name, _ in reader.find(search)] == kept
+    monkeypatch.chdir(tmp_path)
+    for search in ('.', '**/*.npy'):
+        found = [name for name, _ in reader.find(search)]
+        assert found == ['a.npy', 'sub/features.npy']
 
 
 def test_an_output_is_no_input(tmp_path):

@@ -27,6 +27,9 @@ def test_a_window_holds_its_frames():
     _, view = found[1]
     assert view['total_frames'] == 4
     assert view['keypoint'][0, :, 0, 0].tolist() == [3, 4, 5, 6]
+    # What an array has after the recording is none of it.
+    ((_, view),) = windows(dict(recording(7), total_frames=5), window=6, stride=2)
+    assert view['total_frames'] == 5
 
 
 def test_windows_without_anyone_are_left_out():
@@ -135,6 +138,17 @@ def test_rows_become_segments(labels, min_length, expected):
 def test_score_of_a_segment_is_the_mean_of_its_class():
     (segment,) = timeline_of([0, 0, 1, 0, 0]).segments(20)
     assert segment.score == pytest.approx((4 * 0.9 + 0.05) / 5)
+
+
+def test_score_of_a_segment_is_that_of_frames_with_somebody():
+    timeline = Timeline(frames=45, window=10, stride=10)
+    for start, score in ((0, 0.9), (10, 0.9), (30, 0.6), (35, 0.3)):  # not 20 to 30
+        timeline.add(start, np.array([0, score]), np.ones(10, bool))
+    ((*place, score),) = timeline.segments(15)
+    assert place == [0, 45, 1]
+    # The last window shares half of the row from 30, and has that from 40 alone.
+    expected = 20 * 0.9 + (10 * 0.6 + 5 * 0.3) / 15 * 10 + 5 * 0.3
+    assert score == pytest.approx(expected / 35)
 
 
 def test_a_row_without_anyone_has_no_class():

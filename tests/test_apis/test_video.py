@@ -391,7 +391,7 @@ def test_flat_pose_comes_out_as_it_went_in(lifter_model, monkeypatch):
         return [Sample(inputs) for inputs in data['inputs']]
 
     monkeypatch.setattr(lifter_model, 'test_step', test_step)
-    track = make_track(range(5))
+    track = make_track([0, 1, 2, 3, 9])
     joints = PoseLifter(lifter_model, 'coco')(track, (HEIGHT, WIDTH))
 
     pixels = np.stack(track.keypoint)
@@ -431,6 +431,17 @@ def test_motionbert_sees_all_frames_at_once(motionbert, monkeypatch):
     lengths.clear()
     lifter(make_track(range(5)), (HEIGHT, WIDTH))
     assert lengths == [5]
+
+
+@needs_mmpose
+@pytest.mark.parametrize(('causal', 'first'), [(True, -4), (False, -2)])
+def test_window_of_a_lifter(lifter_model, monkeypatch, causal, first):
+    lifter = PoseLifter(lifter_model, 'coco')
+    lifter.seq_len, lifter.step, lifter.causal = 3, 2, causal
+    monkeypatch.setattr(lifter, '_predict', lambda windows: np.array(windows)[:, :1])
+    pose = np.tile(np.arange(10.0)[:, None, None], (1, 17, 2))
+    expected = (np.arange(10) + first).clip(0)
+    assert lifter._lift(pose)[:, 0, 0].tolist() == expected.tolist()
 
 
 @needs_mmpose
@@ -479,6 +490,47 @@ def test_whole_image_is_one_person_in_every_frame(top_down, clip):
     annotation = estimator(clip)
     assert annotation['keypoint'].shape == (1, FRAMES, 17, 2)
     assert annotation['keypoint_score'].all()
+
+
+@needs_mmpose
+def test_options_of_an_estimator_are_kept_to(top_down, clip):
+    def persons(**options):
+        options |= dict(device='cpu', detector=detect)
+        return len(VideoPoseEstimator(*top_down, **options)(clip)['keypoint'])
+
+    assert persons(max_persons=1) == 1
+    # Nobody is found again after the gap.
+    assert persons(max_persons=9, max_gap=len(ABSENT) - 1) == 4
+    with pytest.raises(ValueError, match='nobody is seen'):
+        persons(min_score=0.95)
+
+
+@needs_mmpose
+def test_joints_that_were_not_found_are_zeros(top_down, clip):
+    estimator = VideoPoseEstimator(*top_down, device='cpu', detector='whole_image')
+    joints, score = np.full((1, 17, 2), 7.0), np.ones((1, 17))
+    score[0, 3] = 0
+    estimator.poses = lambda frames: ((joints, score) for _ in frames)
+    annotation = estimator(clip)
+    assert not annotation['keypoint'][:, :, 3].any()
+    assert (np.delete(annotation['keypoint'], 3, axis=2) == 7).all()
+
+
+@needs_mmpose
+def test_a_video_that_is_cut_is_told(top_down, clip, monkeypatch):
+    class Announced(Video):
+        def __init__(self, path):
+            super().__init__(path)
+            self.expected = 30
+
+    said = []
+    monkeypatch.setattr('fdmae_mm.apis.video.Video', Announced)
+    monkeypatch.setattr(
+        'fdmae_mm.apis.video.print_log', lambda text, **_: said.append(text)
+    )
+    VideoPoseEstimator(*top_down, device='cpu', detector='whole_image')(clip)
+    (text,) = said
+    assert '20 of 30 announced frames can be decoded' in text
 
 
 @needs_mmpose
@@ -628,6 +680,8 @@ def test_folder_becomes_an_annotation_file(folder, tmp_path):
     assert name == 'walk/broken.mp4'
     assert 'no frame can be decoded' in reason
     assert [path.name for path in out.parent.iterdir()] == ['mine.pkl']
+    with pytest.raises(ValueError, match=r'broken\.mp4'):
+        convert_videos(FakeEstimator(), folder, out, {}, strict=True)
 
 
 def test_interrupted_run_goes_on(folder, tmp_path):
@@ -650,6 +704,16 @@ def test_parts_of_other_settings_are_not_used(folder, tmp_path):
     again = FakeEstimator()
     convert_videos(again, folder, out, dict(max_gap=2))
     assert again.read == ['broken.mp4', 'c.mp4', 'a.mp4', 'b.mp4']
+
+
+def test_a_video_that_has_changed_is_read_again(folder, tmp_path):
+    out = tmp_path / 'mine.pkl'
+    with pytest.raises(KeyboardInterrupt):
+        convert_videos(FakeEstimator(stop_at='b.mp4'), folder, out, {})
+    write_video(folder / 'wave' / 'a.mp4', [draw(0)] * 6)
+    again = FakeEstimator()
+    convert_videos(again, folder, out, {})
+    assert again.read == ['broken.mp4', 'a.mp4', 'b.mp4']
 
 
 def test_unlabelled_video_is_of_one_class(clip, tmp_path):

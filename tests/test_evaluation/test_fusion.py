@@ -175,6 +175,15 @@ def test_command_prints_each_stream_and_the_fusion(write, capsys):
     assert last == ['fusion', '100.00', '100.00', '100.00']
     # With equal weights bone prevails on clip 0 too.
     assert fuse([joint, bone])['fusion']['top1'] == 75
+    ranked = write('ranked', samples([[6.0, 5.0, 4.0, 3.0, 2.0, 1.0]] * 2, [4, 5]))
+    assert fuse([ranked])['fusion']['top5'] == 50  # the fifth class and the sixth
+    # Large scores decide alone, but for --apply-softmax.
+    streams = [
+        write(name, samples([scores], [1]))
+        for name, scores in (('a', [9.0, 0.0]), ('b', [0.0, 3.0]), ('c', [0.0, 3.0]))
+    ]
+    assert fuse(streams)['fusion']['top1'] == 0
+    assert fuse([*streams, '--apply-softmax'])['fusion']['top1'] == 100
 
 
 @pytest.mark.parametrize(
@@ -231,6 +240,7 @@ def test_record_of_the_sum(write, run, tmp_path):
     )
     assert (record['dataset'], record['split']) == ('nw_ucla', 'xview_val')
     assert record['seconds'] == 20
+    assert record['command']  # that of the sum: those of the runs are None here
     assert record['versions']['torch'] == torch.__version__
     starts = [
         dict(config=f'fdmae_nw-ucla_{name}', seed=1, epochs=15, seconds=9)
@@ -248,9 +258,14 @@ def test_record_of_another_run_is_refused(write, run, tmp_path):
     out = tmp_path / 'sum.json'
     with pytest.raises(ValueError, match=r'bone\.json has top1 50\.0, the scores of'):
         fuse([joint, bone, '--out', str(out), '--records', *reversed(records)])
-    other = run('bone', 50.0, split='xsub_val')
-    with pytest.raises(ValueError, match=r"split 'xview_val' and .* 'xsub_val'"):
-        fuse([joint, bone, '--out', str(out), '--records', records[0], other])
+    for field, value in (
+        ('split', 'xsub_val'),
+        ('protocol', 'linear'),
+        ('dataset', 'utd_mhad'),
+    ):
+        other = run('bone', 50.0, **{field: value})
+        with pytest.raises(ValueError, match=f'has {field} .* and .* {value!r} in'):
+            fuse([joint, bone, '--out', str(out), '--records', records[0], other])
     assert not out.exists()
 
 

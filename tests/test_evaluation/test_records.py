@@ -37,20 +37,21 @@ def test_record_of_a_probe(cfg, tmp_path, monkeypatch):
     command = ['train.py', f'{tmp_path}/my configs/a.py', '--cfg-options', 'a.b=3']
     monkeypatch.setattr('sys.argv', command)
     meta = dict(experiment_name='fdmae_nw-ucla_20261122_101112', seed=2, epoch=15)
+    meta['seconds'] = 98.6
     torch.save(dict(state_dict={}, meta=meta), tmp_path / 'epoch_15.pth')
     record = make_record(
-        cfg, {'top1': 71.23456}, 12.4, epochs=10, checkpoint=tmp_path / 'epoch_15.pth'
+        cfg, {'top1': 71.23456}, 12.6, epochs=10, checkpoint=tmp_path / 'epoch_15.pth'
     )
     assert set(record) == {*FIELDS, 'processes'}
     assert record['processes'] == 1
     assert record['config'] == 'linear_nw-ucla'
     assert record['protocol'] == 'linear'
     assert (record['dataset'], record['split']) == ('nw_ucla', 'xview_val')
-    assert (record['seed'], record['epochs'], record['seconds']) == (3, 10, 12)
+    assert (record['seed'], record['epochs'], record['seconds']) == (3, 10, 13)
     assert record['metrics'] == {'top1': 71.235}
     assert record['command'] == "train.py 'my configs/a.py' --cfg-options a.b=3"
     assert record['start'] == dict(
-        config='fdmae_nw-ucla', seed=2, epochs=15, seconds=None
+        config='fdmae_nw-ucla', seed=2, epochs=15, seconds=99
     )
     assert record['versions']['torch'] == torch.__version__
 

@@ -94,6 +94,21 @@ def test_a_run_counts_once(tool):
     values, unused = runs(tool, [one, again, *others])
     assert values[NW_UCLA, 'mae_a', 'linear, cached'] == [60] * 4
     assert unused == {'records of runs that another record has': 1}
+    _, unused = runs(tool, [one, dict(one, metrics=dict(linear=61))])
+    (reason,) = unused
+    assert reason.endswith('another record has with other figures, as of other options')
+    sums = [
+        dict(
+            one,
+            streams=[
+                dict(config='', seed=seed, start=dict(config=config, seed=seed))
+                for config, seed in (('mae_a', 0), ('mae_a_bone', other))
+            ],
+        )
+        for other in (0, 1)
+    ]
+    _, unused = runs(tool, sums)
+    assert not unused
     draws = [
         dict(
             record('mae_a', 0, protocol='semi10', top1=60),
@@ -156,6 +171,8 @@ def test_folds_that_a_row_lacks_are_left_out(tool):
     whole = record(mae, 0, linear=60)
     assert splits(*one, whole) == ['fold1_val', 'fold1_val', 'xview_val']
     assert splits(fold(joints, 1, 70), fold(mae, 2, 80)) == []
+    other = dict(fold(mae, 2, 60), dataset='other')
+    assert splits(*one, other) == ['fold1_val', 'fold1_val', 'fold2_val']
     # Of a file without splits.
     assert splits(record(mae, 0, split=None, linear=60)) == [None]
     assert tool['family'](None) == ''
@@ -402,6 +419,33 @@ def test_an_ablation_of_one_fold_takes_none_from_the_methods(tool, clone, capsys
     page = (clone / 'docs' / 'benchmarks.md').read_text()
     assert '| FDMAE, `fdmae_sbu_small` | 55.0 ± 7.1 (2) |' in page
     assert '| none | 60.0 (1) |\n| `no-frequency` | 70.0 (1) |' in page
+
+
+def test_what_is_in_no_table_is_told(tool, clone, capsys):
+    results = clone / 'configs' / 'results'
+    for path in results.glob('*'):
+        path.unlink()
+    folds = ('mae_sbu_small', 1), ('fdmae_sbu_small', 1), ('fdmae_sbu_small', 2)
+    for i, (row, fold) in enumerate(folds):
+        found = record(row, 0, split=f'fold{fold}_val', linear=50 + i)
+        (results / f'{i}.json').write_text(json.dumps(dict(found, dataset='sbu')))
+    gone = record('mae_gone', 0, linear=60)
+    (results / 'gone.json').write_text(json.dumps(gone))
+    assert tool['main']([]) == 0
+    lacking = 'figures of folds or draws that another row of their column lacks'
+    assert capsys.readouterr().err.splitlines() == [
+        f'in no table: 1 {lacking}',
+        "in no table: 1 records of config 'mae_gone', which configs does not have",
+    ]
+
+
+def test_a_page_without_a_place_for_tables_is_left_alone(tool, clone):
+    readme = clone / 'README.md'
+    text = readme.read_text().replace('<!-- end of tables -->\n', '')
+    readme.write_text(text)
+    with pytest.raises(ValueError, match='The page must hold the lines'):
+        tool['main']([])
+    assert readme.read_text() == text
 
 
 def test_data_sets_of_a_users_own(tool, clone):
@@ -765,6 +809,30 @@ def test_grid_keeps_to_the_threads_that_it_was_lent(monkeypatch, tmp_path):
     assert lent == [{'OMP_NUM_THREADS': '3'}]
 
 
+def test_grid_has_a_run_on_each_gpu_and_all_methods_of_a_seed_first(
+    monkeypatch, tmp_path
+):
+    monkeypatch.delenv('OMP_NUM_THREADS', raising=False)
+    monkeypatch.setattr('os.sched_getaffinity', lambda _: range(6), raising=False)
+    tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
+    lent, names = [], []
+
+    def run_chain(chain, args, slots, processes):
+        names.append(chain.name)
+        if len(lent) < 2:
+            lent.append(slots.get())
+
+    tool['parse_args'].__globals__['run_chain'] = run_chain
+    tool['parse_args'].__globals__['visible_devices'] = lambda: ['4', '5']
+    line = f'--methods mae fdmae --datasets synthetic --seeds 1 0 --records {tmp_path}'
+    assert tool['main'](line.split()) == 0
+    assert lent == [
+        {'OMP_NUM_THREADS': '3', 'CUDA_VISIBLE_DEVICES': device} for device in '45'
+    ]
+    methods = [name.partition('_')[0] for name in names]
+    assert sorted(methods[:2]) == sorted(methods[2:]) == ['fdmae', 'mae']
+
+
 def test_grid_keeps_changed_methods_out_of_the_results(tmp_path, capsys):
     tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
     command = ['--methods=fdmae', '--datasets=nw-ucla_small', '--cfg-options', 'a=1']
@@ -811,6 +879,39 @@ def test_grid_evaluates_the_encoder_that_its_options_have_trained(tmp_path):
         assert width in lines['probe'] and start not in lines['probe']
         if method == 'mae':
             assert {width, start} <= set(lines['pretrain'])
+
+
+def test_runs_of_a_chain_have_its_seed_split_and_encoder(tmp_path):
+    tool = runpy.run_path(str(ROOT / 'tools' / 'grid.py'))
+    args = tool['parse_args'](
+        [
+            '--methods=fdmae',
+            '--datasets=nw-ucla_small',
+            *('--protocols', 'finetune', 'semi10', 'probe-joints'),
+            '--draws=2',
+            f'--records={tmp_path}',
+            f'--work-dir={tmp_path}',
+        ]
+    )
+    chain = tool['Chain']('fdmae', 'nw-ucla_small', 7, 'fold2', None)
+    assert chain.name == 'fdmae_nw-ucla_small_fold2_s7'
+    pretrain, *evaluations = tool['commands'](chain, args)
+    names = ['finetune', 'semi10_draw0', 'semi10_draw1', 'probe-joints']
+    assert [name for name, _ in evaluations] == names
+    for name, line in (pretrain, *evaluations):
+        assert 'randomness.seed=7' in line
+        assert 'train_dataloader.dataset.dataset.split=fold2_train' in line
+        assert ('--resume' in line) == (name != 'probe-joints')
+    checkpoint = str(tmp_path / chain.name / 'pretrain' / 'last_checkpoint')
+    for name, line in evaluations:
+        assert 'model.backbone.encode_absent=False' in line
+        if name == 'probe-joints':
+            assert checkpoint in line and '--keep-joints' in line
+        else:
+            assert f'model.backbone.init_cfg.checkpoint={checkpoint}' in line
+        if name.startswith('semi10'):
+            draw = name.removeprefix('semi10_draw')
+            assert f'train_dataloader.dataset.dataset.draw_seed={draw}' in line
 
 
 def test_configs_of_ones_own_stand_before_the_shipped_ones(tmp_path):

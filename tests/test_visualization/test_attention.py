@@ -152,3 +152,8 @@ def test_figure_shows_the_map_and_its_mean():
     np.testing.assert_allclose(shown, found.ratio[:, 4])
     values = np.sort(np.nanmean(found.ratio, axis=0))
     np.testing.assert_allclose(body.collections[0].get_array(), values)
+    # The query is marked in both.
+    (cell,) = grid.patches
+    assert (cell.get_x(), cell.get_width()) == (4, 4)
+    assert labels[round(cell.get_y() + 0.5)] == 'right_hand'
+    np.testing.assert_allclose(body.lines[-1].get_xydata(), pose[3:4])

@@ -17,7 +17,14 @@ def test_rows_are_shares_of_the_true_class():
     np.testing.assert_array_equal(shares, [[75, 0, 25], [np.nan] * 3, [0, 0, 100]])
     matrix = figure.axes[0]
     assert [label.get_text() for label in matrix.get_yticklabels()] == ['a', 'b', 'c']
-    assert {text.get_text() for text in matrix.texts} == {'75', '25', '100'}
+    assert (matrix.get_xlabel(), matrix.get_ylabel()) == (
+        'predicted class',
+        'true class',
+    )
+    shown = np.ma.filled(matrix.images[0].get_array(), np.nan)
+    np.testing.assert_array_equal(shown, shares)
+    places = {text.get_text(): text.get_position() for text in matrix.texts}
+    assert places == {'75': (0, 0), '25': (2, 0), '100': (2, 2)}
 
 
 def test_many_classes_have_names_and_no_numbers():

@@ -39,6 +39,8 @@ def test_seeds_are_mean_and_sample_deviation(tmp_path):
     np.testing.assert_allclose(curve.spread, [8**0.5, 0])
     assert other.mean.tolist() == [1] and other.spread.tolist() == [0]
     assert [text.get_text() for text in figure.legends[0].texts] == ['mae', 'other']
+    band, _ = figure.axes[0].collections
+    assert band.get_paths()[0].vertices[:, 1].max() == pytest.approx(6 + 8**0.5)
 
 
 def test_seeds_are_compared_where_all_have_logged(tmp_path):
@@ -73,11 +75,16 @@ def test_runs_that_are_not_told_apart_are_refused(tmp_path):
 
 
 def test_smoothing_keeps_the_mean_and_removes_a_zigzag(tmp_path):
-    zigzag = [step(n, loss=float(n % 2)) for n in range(101)]
+    # Steps of an optimizer, logged at every fiftieth.
+    zigzag = [step(50 * n, loss=float(n % 2), lr=0.5) for n in range(101)]
     run = write(tmp_path / 'a', zigzag)
-    _, curves = plot_curves([run], ['loss'], smooth=2)
+    _, curves = plot_curves([run], ['loss', 'lr'], smooth=2)
     inner = curves['loss']['a'].mean[10:-10]
     np.testing.assert_allclose(inner, 0.5, atol=1e-3)
+    np.testing.assert_allclose(curves['lr']['a'].mean, 0.5)
+    other = [step(50 * n, loss=float(1 - n % 2)) for n in range(101)]
+    _, curves = plot_curves([run, write(tmp_path / 'a_s1', other)], ['loss'], smooth=2)
+    assert curves['loss']['a'].spread[10:-10].max() < 1e-3
 
 
 def test_a_later_start_replaces_the_steps_that_it_repeats(tmp_path):
@@ -123,6 +130,12 @@ def test_bands_come_low_first_with_their_frequencies(tmp_path):
     assert drawn == [[0.5, 0.1], [0.5, 0.1]]  # as logged, and smoothed
 
 
+def test_bands_are_ordered_by_number_and_then_by_window(tmp_path):
+    keys = ['frequency_w16_band2', 'frequency_w8_band2', 'frequency_w8_band10']
+    run = write(tmp_path / 'a', [step(1, **dict.fromkeys(keys[::-1], 0.5))])
+    assert list(plot_bands([run])[1]) == keys
+
+
 def test_validations_are_not_smoothed(tmp_path):
     run = write(tmp_path / 'a', [{'acc/top1': 0.2 * n, 'step': n} for n in range(1, 4)])
     curve = plot_curves([run], ['acc/top1'])[1]['acc/top1']['a']
@@ -144,6 +157,10 @@ def test_validations_are_counted_as_they_were_logged(tmp_path):
     assert labels == ['optimizer step', 'epoch']
     with pytest.raises(ValueError, match='was logged a by step, b by epoch, and has'):
         plot_curves(runs, ['acc/top1'])
+    # Of several starts the last one counts.
+    write(runs[0], [{'acc/top1': 0.6, 'step': 1}], time='20260102_000000')
+    (runs[0] / '20260102_000000' / 'vis_data' / 'config.py').write_text('a = 1')
+    assert plot_curves(runs[:1], ['acc/top1'])[1]['acc/top1']['a'].unit == 'epoch'
 
 
 def test_times_are_those_of_training_steps(tmp_path):

@@ -170,6 +170,18 @@ def test_figure_shows_every_head_and_band(monkeypatch):
     assert bodies[1].get_title() == '0 to 1/8\ncycles a frame'
     shown = bodies[1].collections[0].get_array()
     np.testing.assert_allclose(shown, np.sort(errors.error[0] / errors.power[0]))
+    distances = bodies[0].collections[0]
+    shown = np.ma.filled(distances.get_array(), np.nan)
+    np.testing.assert_allclose(np.sort(shown), np.sort(errors.distance))
+    assert distances.norm.vmax == pytest.approx(np.nanmax(errors.distance))
+    # Without bands a head a column, all of one scale.
+    errors = joint_errors(model, [batch(x)])
+    worse = errors._replace(distance=2 * errors.distance)
+    figure = plot_joint_errors(dict(a=errors, b=worse), pose, layout)
+    bodies = [ax for ax in figure.axes if ax.lines]
+    assert [ax.get_ylabel() for ax in bodies] == ['a', 'b']
+    largest = pytest.approx(np.nanmax(worse.distance))
+    assert [ax.collections[0].norm.vmax for ax in bodies] == [largest, largest]
     other = errors._replace(signal='joint')
     with pytest.raises(ValueError, match=r"\['joint', 'motion'\]"):
         plot_joint_errors(dict(a=errors, b=other), pose, layout)

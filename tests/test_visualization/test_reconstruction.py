@@ -31,6 +31,38 @@ def test_dots_of_dropped_joints_are_not_drawn():
     np.testing.assert_array_equal(ax.lines[0].get_xydata(), joints[[0, 3], :2])
 
 
+def test_the_picture_shows_what_was_seen_and_what_was_made_of_it(tmp_path, monkeypatch):
+    figures, save = [], Figure.savefig
+    monkeypatch.setattr(
+        Figure,
+        'savefig',
+        lambda self, *a, **k: figures.append(self) or save(self, *a, **k),
+    )
+    layout = get_layout('kinect_v1')
+    clip = np.random.default_rng(0).normal(size=(15, 20, 3))
+    mask = np.ones((15, 20), bool)
+    mask[:, :5] = False
+    draw_reconstruction(clip, mask, clip + 1, layout, tmp_path / 'clip.png')
+    (figure,) = figures
+    whole, seen, completed = np.array(figure.axes).reshape(3, 8)
+    for column, t in enumerate(range(0, 15, 2)):
+        assert whole[column].get_title() == f'frame {t}'
+        ends = clip[t][np.array(layout.edges), :2]
+        for ax, line, expected in (
+            (whole, 0, ends),
+            (seen, 0, ends),
+            (completed, 0, ends),
+            (completed, 1, ends + 1),
+        ):
+            drawn = ax[column].lines[line].get_xydata().reshape(-1, 3, 2)[:, :2]
+            np.testing.assert_allclose(drawn, expected)
+        for ax, joints in (seen, clip), (completed, clip + 1):
+            dots = ax[column].lines[-1].get_xydata()
+            np.testing.assert_array_equal(dots, joints[t, :5, :2])
+    labels = [ax.get_ylabel() for ax in (whole[0], seen[0], completed[0])]
+    assert labels == ['original', 'visible (25%)', 'reconstructed']
+
+
 def test_the_picture_is_written_and_not_blank(tmp_path):
     rng = np.random.default_rng(0)
     clip = rng.normal(size=(16, 20, 3))

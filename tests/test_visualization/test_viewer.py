@@ -3,6 +3,8 @@ import json
 import re
 import shutil
 import weakref
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +22,10 @@ from fdmae_mm.visualization import view, viewer
 from fdmae_mm.visualization.viewer import (
     ViewedClip,
     _axes,
+    _band_edges,
+    _class_names,
+    _layout,
+    _note,
     _select,
     _spread,
     payload,
@@ -131,6 +137,41 @@ def test_bodies_are_shown_upright_and_not_mirrored(turned, expected):
     if len(axes) == 3:
         rotation = np.eye(3)[list(index)] * np.array(signs)[:, None]
         assert np.linalg.det(rotation) == pytest.approx(1)
+
+
+def test_without_hips_and_shoulders_the_spine_tells_what_is_up():
+    layout = replace(LAYOUT, hips=None, shoulders=None, spine=(0, 2))
+    for sign in (1, -1):
+        clip = ViewedClip('a', 0, body() * [1, sign, sign])
+        assert _axes([clip], layout) == [(0, 1), (1, sign), (2, sign)]
+
+
+def test_layout_is_that_of_the_joints_that_are_drawn():
+    # A pre-training model shows what it takes, a classifier what it was given.
+    loaded = SimpleNamespace(
+        source_layout=get_layout('coco'), layout=get_layout('h36m')
+    )
+    dataset = SimpleNamespace(metainfo=dict(layout='sbu'))
+    assert _layout(None, loaded, None, dataset).name == 'h36m'
+    assert _layout(None, None, loaded, dataset).name == 'coco'
+    assert _layout(None, None, None, dataset).name == 'sbu'
+    assert _layout('openpose', loaded, None, dataset).name == 'openpose'
+
+
+def test_a_class_without_a_name_has_its_number():
+    clips = [ViewedClip('a', 0, body()), ViewedClip('b', 3, body())]
+    names = ['wave', 'class 1', 'class 2', 'class 3']
+    assert _class_names(clips, ['wave']) == names
+
+
+def test_what_the_heads_predict_is_told():
+    target = SimpleNamespace(signal_name='motion')
+    heads = dict(time=SimpleNamespace(target=target))
+    bands = dict(type='FrequencyHead', band_edges=(0, 0.5), signal='joint')
+    cfg = Config(dict(model=dict(heads=dict(frequency=bands))))
+    loaded = SimpleNamespace(cfg=cfg, model=SimpleNamespace(heads=heads))
+    assert _note(loaded, 'time').startswith('It predicts motion')
+    assert _band_edges(loaded) == ((0, 0.5), 'joint')
 
 
 def test_clips_are_spread_over_groups():
@@ -270,6 +311,23 @@ def test_a_classifier_alone_shows_the_recording(models, tmp_path, synthetic_anno
     assert len(entry['scores']) == 5
 
 
+def test_clips_of_a_file_with_the_classes_of_a_model(
+    models, tmp_path, synthetic_annotation
+):
+    config, weights = models['finetune_synthetic']
+    names = [f'action {k}' for k in range(20)]
+    meta = dict(dataset_meta=dict(classes=names))
+    torch.save(dict(torch.load(weights), meta=meta), tmp_path / 'named.pth')
+    clips = synthetic_annotation['annotations'][5:7]
+    path = tmp_path / 'own.pkl'
+    save_annotation(dict(synthetic_annotation, annotations=clips, split={}), path)
+    view(tmp_path / 'page.html', config, tmp_path / 'named.pth', ann_file=path)
+    page = read_page(tmp_path / 'page.html')
+    shown = [entry['name'] for entry in page['clips']]
+    assert shown == [clip['frame_dir'] for clip in clips]
+    assert page['classes'] == names
+
+
 @pytest.mark.parametrize('kind', ['PoseDataset', 'ConcatDataset'])
 def test_data_sets_of_others_are_viewed(models, tmp_path, kind):
     config, weights = models['fdmae_synthetic']
@@ -295,14 +353,16 @@ def test_strip_for_a_paper(models, tmp_path):
 def test_animation_of_a_clip(models, tmp_path, monkeypatch, synthetic_annotation):
     calls = []
     monkeypatch.setattr(viewer, 'save_animation', lambda *a, **k: calls.append((a, k)))
-    name = synthetic_annotation['annotations'][5]['frame_dir']
+    annotation = synthetic_annotation['annotations'][5]
+    name = annotation['frame_dir']
     view(tmp_path / 'clip.gif', *models['fdmae_synthetic'], names=[name])
     (((original, mask, completed, layout, out), titles),) = calls
     assert original.shape == completed.shape == (32, 25, 3)
     assert mask.mean() == pytest.approx(0.9)
     assert layout.name == 'nturgb+d'
     assert out == tmp_path / 'clip.gif'
-    assert titles['title'].startswith(f'{name}: ')
+    action = synthetic_annotation['metainfo']['classes'][annotation['label']]
+    assert titles['title'] == f'{name}: {action}'
     head, foot = (layout.joints.index(joint) for joint in ('head', 'left_foot'))
     assert (original[:, head, 1] > original[:, foot, 1]).all()  # drawn upright
 

@@ -300,6 +300,9 @@ def test_summary_tells_who_is_in_training_and_test():
     lines = summarize(annotation, []).splitlines()
     shared = [line for line in lines if 'of its test' in line]
     assert shared == ['  fold1_train: 2 of 2 subjects of its test are in it']
+    for sample in samples:  # some sets tell the pair and not who is who
+        sample['pair'] = sample.pop('subject', None)
+    assert '2 of 2 pairs of its test are in it' in summarize(annotation, [])
 
 
 @pytest.mark.parametrize('source_of', [folder_of, tar_of])

@@ -233,13 +233,17 @@ def test_split_lists_go_before_the_rules(tmp_path, converter, names, split_names
     assert splits == dict(xsub=([b], [a]), xview=([a, c], [b]))
 
 
-def test_split_list_of_the_other_phase_is_not_read(tmp_path):
-    (tmp_path / 'cross_subject_v2.txt').write_text(split_list('A01N01-L', 'A01N02-L'))
-    names = ['0002-M', '0291-M']
-    assert splits_of(PKUMMD1Converter(), tmp_path, names)['xsub'] == (
-        ['0002-M'],
-        ['0291-M'],
-    )
+@pytest.mark.parametrize(
+    ('converter', 'names', 'other'),
+    [
+        (PKUMMD1Converter, ('0002-M', '0291-M'), 'cross_subject_v2.txt'),
+        (PKUMMD2Converter, ('A01N01-L', 'A01N02-L'), 'cross-subject.txt'),
+    ],
+)
+def test_split_list_of_the_other_phase_is_not_read(tmp_path, converter, names, other):
+    train, test = names
+    (tmp_path / other).write_text(split_list(test, train))
+    assert splits_of(converter(), tmp_path, names)['xsub'] == ([train], [test])
 
 
 @pytest.mark.parametrize(
