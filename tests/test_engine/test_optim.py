@@ -124,14 +124,19 @@ def test_layer_decay_asks_for_a_rate():
         SkeletonLayerDecayConstructor(config, dict(layer_decay_rate=0.5))
 
 
-def test_without_weight_decay_the_default_of_the_optimizer_holds():
+def decayed(**optimizer):
+    """A model of one block, and its optimizer with half the rate a layer."""
     model = torch.nn.Module()
     model.backbone = SkeletonTransformer(
         embed_dims=8, depth=1, num_heads=2, num_joints=3, clip_len=4
     )
-    config = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0))
+    config = dict(type='OptimWrapper', optimizer=optimizer)
     constructor = SkeletonLayerDecayConstructor(config, dict(layer_decay_rate=0.5))
-    optimizer = constructor(model).optimizer
+    return model, constructor(model).optimizer
+
+
+def test_without_weight_decay_the_default_of_the_optimizer_holds():
+    model, optimizer = decayed(type='SGD', lr=1.0)
     assert {group['weight_decay'] for group in optimizer.param_groups} == {0}
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
@@ -139,13 +144,8 @@ def test_without_weight_decay_the_default_of_the_optimizer_holds():
 
 
 def test_rates_are_shares_of_the_given_one_and_adamw_decays_by_default():
-    model = torch.nn.Module()
-    model.backbone = SkeletonTransformer(
-        embed_dims=8, depth=1, num_heads=2, num_joints=3, clip_len=4
-    )
-    config = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=0.2))
-    constructor = SkeletonLayerDecayConstructor(config, dict(layer_decay_rate=0.5))
-    found = settings_of(constructor(model).optimizer)
+    model, optimizer = decayed(type='AdamW', lr=0.2)
+    found = settings_of(optimizer)
     embed = model.backbone.patch_embed
     assert found[id(embed.weight)] == (0.05, 0.01)
     assert found[id(embed.bias)] == (0.05, 0)
