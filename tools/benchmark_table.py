@@ -416,13 +416,13 @@ def figures(records: list[dict]) -> tuple[list[Figure], Counter[str]]:
             unused[f'records of runs that another record has{others}'] += 1
             continue
         used = False
-        key = (record['dataset'], family(record['split']))
+        split, draw = record['split'], draw_of(record)
+        key = (record['dataset'], family(split))
         row, metrics = row_of(record), record['metrics']
         for column, measures in COLUMNS.items():
             for protocol, metric in measures:
                 if record['protocol'] == protocol and metric in metrics:
                     value = metrics[metric]
-                    split, draw = record['split'], draw_of(record)
                     found.append(Figure(key, row, column, split, draw, value))
                     used = True
         unused[f'records of protocol {record["protocol"]!r}'] += not used
